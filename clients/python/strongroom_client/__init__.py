@@ -1,0 +1,1 @@
+"""Client of a Strongroom vault: library and command line."""

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Makes .venv (everything, editable) and .venv-oracles (independent implementations that tests compare with).
+#
+#   setup.sh [--keep-interpreter]     PYTHON: the interpreter to build with (default python3)
+#
+# Does nothing, quickly, when all is up to date. An environment of another interpreter, or of another folder, is made anew;
+# with --keep-interpreter one that works is kept whichever interpreter made it. When only a lock file changed, its packages
+# are installed over the old ones: what a fresh clone lacks is then found by CI, not here.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+python=${PYTHON:-python3}
+keep_interpreter=no
+[ "${1:-}" != --keep-interpreter ] || keep_interpreter=yes
+
+# Serialises two runs in one tree. Descriptor 9 is released when this script ends.
+exec 9<"$0"
+flock 9
+
+install_debian_packages() {
+  local wanted missing=()
+  command -v dpkg-query >/dev/null || return 0
+  wanted=$(sed 's/#.*//' deploy/development/debian-packages.txt)
+  for package in $wanted; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+  done
+  "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" != 0 ]; then
+    echo "Missing Debian packages. Install them, then run make setup again:" >&2
+    echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}" >&2
+    exit 1
+  fi
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+}
+
+fingerprint() { sha256sum "$@" | sha256sum | cut -c 1-64; }
+
+# Where an environment stands and what it was made with: differs, and it must be made anew.
+origin_of() { "$1" -c 'import os, sys; print(os.getcwd(), os.path.realpath(sys.executable), sys.version.split()[0])'; }
+
+# make_environment FOLDER LOCK: has FOLDER hold exactly-hashed packages of LOCK.
+make_environment() {
+  local folder=$1 lock=$2 origin interpreter=$python
+  if [ "$keep_interpreter" = yes ] && [ -x "$folder/bin/python" ]; then interpreter=$folder/bin/python; fi
+  origin=$(origin_of "$interpreter")
+  if [ ! -x "$folder/bin/python" ] || [ "$(cat "$folder/origin" 2>/dev/null)" != "$origin" ]; then
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11, 2))' || { echo "Python 3.11.2 or newer is needed: $python" >&2; exit 1; }
+    rm -rf "$folder"
+    "$python" -m venv "$folder"
+    origin_of "$python" >"$folder/origin"
+  fi
+  if [ "$(cat "$folder/lock" 2>/dev/null)" != "$(fingerprint "$lock")" ]; then
+    "$folder/bin/python" -m pip install --quiet --require-hashes --only-binary :all: -r "$lock"
+    fingerprint "$lock" >"$folder/lock"
+    rm -f "$folder/project"
+  fi
+}
+
+install_debian_packages
+make_environment .venv requirements/development.txt
+make_environment .venv-oracles requirements/oracles.txt
+if [ "$(cat .venv/project 2>/dev/null)" != "$(fingerprint pyproject.toml)" ]; then
+  .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+  fingerprint pyproject.toml >.venv/project
+fi

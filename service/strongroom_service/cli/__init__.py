@@ -1,0 +1,1 @@
+"""The `strongroomd` command line."""

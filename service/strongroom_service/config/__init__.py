@@ -1,0 +1,1 @@
+"""Vault and tenant files, read strictly."""

@@ -1,0 +1,1 @@
+"""The network process: gRPC servicers, interceptors, rate limits, status codes."""

@@ -1,0 +1,1 @@
+"""Byte formats that the keeper makes and reads, one file each."""

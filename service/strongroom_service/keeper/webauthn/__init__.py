@@ -1,0 +1,1 @@
+"""Verification of assertions and attestations; knows nothing of the token."""

@@ -1,0 +1,1 @@
+"""Between front and keeper: frames, keeper client, supervisor."""

@@ -1,0 +1,1 @@
+"""All metric names, and logs."""

@@ -1,0 +1,1 @@
+"""Account and tenant tokens, checked by front and keeper alike."""
