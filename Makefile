@@ -1,7 +1,89 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+
 PYTHON ?= python3
+# Tests at once.
+JOBS ?= 2
+# Folder that `make demo` works in; empty: one that is removed afterwards.
+DIR ?=
+# `make lock UPGRADE=--upgrade` takes the newest versions, else the pinned ones stay while they fit.
+UPGRADE ?=
+
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock" $(UPGRADE) pyproject.toml
+
+.PHONY: help
+help: ## Says what each target does
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup:
-	PYTHON=$(PYTHON) deploy/development/setup.sh
+setup: ## Makes .venv (PYTHON=/path/to/python3) and installs the Debian packages that are missing
+	@PYTHON=$(PYTHON) deploy/development/setup.sh
+
+# What every other target needs: as setup, but keeps the interpreter of an environment that is there.
+.PHONY: ready
+ready:
+	@PYTHON=$(PYTHON) deploy/development/setup.sh --keep-interpreter
+
+.PHONY: check
+check: ready ## Lint, format, types, import rule, protos, hygiene of the repository
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python deploy/development/protos.py check
+	$(BIN)/python tests/hygiene/check.py
+
+.PHONY: test
+test: ready ## Every test but the long ones
+	$(BIN)/python -m pytest -n $(JOBS) -m "not verify and not bench"
+
+.PHONY: coverage
+coverage: ready ## Branch coverage, with its floor on domain and keeper
+	rm -f build/coverage/data*
+	$(BIN)/python -m pytest -n $(JOBS) -m "not verify and not bench" --cov --cov-report=
+	$(BIN)/coverage report
+	$(BIN)/coverage report --include='*/strongroom_service/domain/*' --fail-under=95 --format=total
+	$(BIN)/coverage report --include='*/strongroom_service/keeper/*' --fail-under=90 --format=total
+
+.PHONY: planted
+planted: ready ## Defects put in on purpose: each must make the test named in it fail
+	$(BIN)/python tests/planted/run.py
+
+.PHONY: verify
+verify: ready ## The long tests, then the planted defects
+	$(BIN)/python -m pytest -m verify
+	$(BIN)/python tests/planted/run.py
+
+.PHONY: bench
+bench: ready ## Measures throughput and latency on this machine
+	$(BIN)/python tests/bench/bench.py
+
+.PHONY: demo
+demo: ready ## A backup, its loss and its return, told step by step (DIR=folder keeps what it made)
+	$(BIN)/python deploy/development/demo.py $(DIR)
+
+.PHONY: run
+run: ready ## A vault for development on this machine
+	$(BIN)/python deploy/development/run.py
+
+.PHONY: protos
+protos: ready ## Generates protos/gen/python
+	$(BIN)/python deploy/development/protos.py generate
+
+.PHONY: protos-check
+protos-check: ready ## buf lint and breaking, and no drift of the generated code
+	$(BIN)/python deploy/development/protos.py check
+
+.PHONY: lock
+lock: ready ## Resolves requirements/*.txt anew (UPGRADE=--upgrade: to the newest versions)
+	$(LOCK) --extra service --extra client --extra development --output-file requirements/development.txt
+	$(LOCK) --extra service --constraint requirements/development.txt --output-file requirements/service.txt
+	$(LOCK) --extra client --constraint requirements/development.txt --output-file requirements/client.txt
+	$(LOCK) --extra oracles --output-file requirements/oracles.txt
+
+.PHONY: clean
+clean: ## Removes environments, caches and what was built
+	rm -rf .venv .venv-oracles build dist .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

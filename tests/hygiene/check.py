@@ -1,0 +1,70 @@
+"""What no linter looks at: the size of things, addresses of package registries, tests that do not run.
+
+Reads the files git knows or would add, prints one line per finding, exits 1 if there is one.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+README_LINES = 150
+MODULE_LINES = 300
+MODULES = {".py", ".ts", ".js"}
+GENERATED = ("protos/gen/",)
+
+# Addresses of package registries, and the options that name one: each would tie everyone to one mirror, and may be
+# private or hold a password. Written with the dots apart, so that this file passes its own check.
+REGISTRIES = (
+    "pypi org",
+    "files pythonhosted org",
+    "registry npmjs org",
+    "registry yarnpkg com",
+    "proxy golang org",
+    "index crates io",
+    "deb debian org",
+    "index url",
+)
+REGISTRY = re.compile("|".join(words.replace(" ", "[._-]") for words in REGISTRIES), re.IGNORECASE)
+# A test that is skipped or expected to fail is a check nobody has.
+NOT_RUN = re.compile(r"pytest\.(skip|xfail|importorskip)\b|mark\.(skip|skipif|xfail)\b")
+
+
+def files() -> Iterator[Path]:
+    """Yield every file that is tracked, or new and not ignored."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    yield from (path for name in sorted(set(listed.split("\0"))) if name and (path := ROOT / name).is_file())
+
+
+def findings(path: Path) -> Iterator[str]:
+    """Yield what is wrong with one file; binary files have no lines to judge."""
+    name = path.relative_to(ROOT).as_posix()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        return
+    generated = name.startswith(GENERATED)
+    if name == "README.md" and len(lines) >= README_LINES:
+        yield f"{name}: {len(lines)} lines; a signpost has fewer than {README_LINES}"
+    if path.suffix in MODULES and not generated and len(lines) > MODULE_LINES:
+        yield f"{name}: {len(lines)} lines; a module has at most {MODULE_LINES}: it is two things"
+    for number, line in enumerate(lines, start=1):
+        if REGISTRY.search(line):
+            yield f"{name}:{number}: address of a package registry"
+        if name.startswith("tests/") and path.suffix == ".py" and NOT_RUN.search(line):
+            yield f"{name}:{number}: a test that does not run is no test"
+
+
+def main() -> int:
+    """Check every file; 1 if anything was found."""
+    found = [finding for path in files() for finding in findings(path)]
+    print(*found, sep="\n", end="\n" if found else "")
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
