@@ -139,7 +139,7 @@ def run_tests(tests: Sequence[str], scratch: Path) -> list[str]:
     """
     with tempfile.TemporaryDirectory() as reports:
         report = Path(reports) / "junit.xml"
-        options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--rootdir={scratch}", f"--junit-xml={report}"]
+        options = ["-q", f"--override-ini=cache_dir={reports}/cache", f"--rootdir={scratch}", f"--junit-xml={report}"]
         command = [sys.executable, "-m", "pytest", *options, *tests]
         try:
             result = subprocess.run(

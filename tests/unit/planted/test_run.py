@@ -1,0 +1,58 @@
+"""The judge of planted defects must itself be able to say no."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+import pytest
+
+from tests.planted.run import ROOT, Finding, judge_all
+
+SOURCE = "service/strongroom_service/domain/fields.py"
+KNOWN_BYTES = "tests/unit/domain/test_fields.py::test_known_bytes"
+LINE = '    return b"".join(len(part).to_bytes(_LENGTH_BYTES, "big") + part for part in parts)'
+
+pytestmark = pytest.mark.verify
+
+
+def judge_one(tmp_path: Path, *, new: str, old: str = LINE, test: str = KNOWN_BYTES) -> Finding:
+    """Judge a defect that puts the line `new` in place of the one that encodes, taking that for `old`."""
+    code = (ROOT / SOURCE).read_text()
+    assert LINE in code
+    before, after = code.replace(LINE, old).splitlines(), code.replace(LINE, new).splitlines()
+    diff = difflib.unified_diff(before, after, f"a/{SOURCE}", f"b/{SOURCE}", lineterm="")
+    patch = tmp_path / "defect.patch"
+    patch.write_text("\n".join(["Promise: as said", f"Test: {test}", "", *diff, ""]))
+    (finding,) = judge_all([patch], jobs=1)
+    return finding
+
+
+def test_defect_that_the_test_notices_is_caught(tmp_path: Path) -> None:
+    assert judge_one(tmp_path, new='    return b"".join(parts)').outcome == "caught"
+
+
+def test_change_without_effect_is_not_caught(tmp_path: Path) -> None:
+    assert judge_one(tmp_path, new=f"{LINE}  # the same").outcome == "NOT CAUGHT"
+
+
+def test_patch_that_only_stumbles_is_broken(tmp_path: Path) -> None:
+    finding = judge_one(tmp_path, new="    return no_such_name")
+    assert (finding.outcome, "NameError" in finding.reason) == ("BROKEN", True)
+
+
+def test_patch_that_no_longer_applies_is_broken(tmp_path: Path) -> None:
+    finding = judge_one(tmp_path, old="    return a_line_that_is_not_there", new="    return parts")
+    assert (finding.outcome, "does not apply" in finding.reason) == ("BROKEN", True)
+
+
+def test_test_that_does_not_exist_is_broken(tmp_path: Path) -> None:
+    finding = judge_one(tmp_path, new="    return parts", test="tests/unit/domain/test_fields.py::test_no_such_test")
+    assert (finding.outcome, "pytest exited with 4" in finding.reason) == ("BROKEN", True)
+
+
+def test_patch_without_head_is_broken(tmp_path: Path) -> None:
+    patch = tmp_path / "defect.patch"
+    patch.write_text("Promise: no test named\n\ndiff --git a/x b/x\n")
+    (finding,) = judge_all([patch], jobs=1)
+    assert finding.outcome == "BROKEN"
