@@ -32,8 +32,8 @@ check: ready ## Lint, format, types, import rule, protos, hygiene of the reposit
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python deploy/development/protos.py check
-	$(BIN)/python tests/hygiene/check.py
+	$(BIN)/python -m deploy.development.protos check
+	$(BIN)/python -m tests.hygiene.check
 
 .PHONY: test
 test: ready ## Every test but the long ones
@@ -49,32 +49,32 @@ coverage: ready ## Branch coverage, with its floor on domain and keeper
 
 .PHONY: planted
 planted: ready ## Defects put in on purpose: each must make the test named in it fail
-	$(BIN)/python tests/planted/run.py
+	$(BIN)/python -m tests.planted.run
 
 .PHONY: verify
 verify: ready ## The long tests, then the planted defects
 	$(BIN)/python -m pytest -m verify
-	$(BIN)/python tests/planted/run.py
+	$(BIN)/python -m tests.planted.run
 
 .PHONY: bench
 bench: ready ## Measures throughput and latency on this machine
-	$(BIN)/python tests/bench/bench.py
+	$(BIN)/python -m tests.bench.bench
 
 .PHONY: demo
 demo: ready ## A backup, its loss and its return, told step by step (DIR=folder keeps what it made)
-	$(BIN)/python deploy/development/demo.py $(DIR)
+	$(BIN)/python -m deploy.development.demo $(DIR)
 
 .PHONY: run
 run: ready ## A vault for development on this machine
-	$(BIN)/python deploy/development/run.py
+	$(BIN)/python -m deploy.development.run
 
 .PHONY: protos
 protos: ready ## Generates protos/gen/python
-	$(BIN)/python deploy/development/protos.py generate
+	$(BIN)/python -m deploy.development.protos generate
 
 .PHONY: protos-check
 protos-check: ready ## buf lint and breaking, and no drift of the generated code
-	$(BIN)/python deploy/development/protos.py check
+	$(BIN)/python -m deploy.development.protos check
 
 .PHONY: lock
 lock: ready ## Resolves requirements/*.txt anew (UPGRADE=--upgrade: to the newest versions)

@@ -1,7 +1,7 @@
 """Generates Python from protos/, or checks that what is committed is what would be generated.
 
-    protos.py generate     writes protos/gen/python
-    protos.py check        buf lint, buf breaking against the newest release tag if there is one, no drift
+    python -m deploy.development.protos generate    writes protos/gen/python
+    python -m deploy.development.protos check       buf lint, no drift, buf breaking against the newest release tag
 
 The versions of protoc and its plugins come from the lock file, so the same sources give the same bytes everywhere.
 """

@@ -14,7 +14,7 @@ keep_interpreter=no
 [ "${1:-}" != --keep-interpreter ] || keep_interpreter=yes
 
 # Serialises two runs in one tree. Descriptor 9 is released when this script ends.
-exec 9<"$0"
+exec 9<deploy/development/setup.sh
 flock 9
 
 install_debian_packages() {
@@ -47,11 +47,13 @@ make_environment() {
   origin=$(origin_of "$interpreter")
   if [ ! -x "$folder/bin/python" ] || [ "$(cat "$folder/origin" 2>/dev/null)" != "$origin" ]; then
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11, 2))' || { echo "Python 3.11.2 or newer is needed: $python" >&2; exit 1; }
+    echo "Making $folder with $("$python" --version)"
     rm -rf "$folder"
     "$python" -m venv "$folder"
     origin_of "$python" >"$folder/origin"
   fi
   if [ "$(cat "$folder/lock" 2>/dev/null)" != "$(fingerprint "$lock")" ]; then
+    echo "Installing $lock"
     "$folder/bin/python" -m pip install --quiet --require-hashes --only-binary :all: -r "$lock"
     fingerprint "$lock" >"$folder/lock"
     rm -f "$folder/project"

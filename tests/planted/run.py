@@ -10,7 +10,7 @@ there against the scratch code. The test must pass on the tree as it is and fail
 patch that does not apply, a test that is not found, and a test that fails for want of a name or an import count as
 broken, not as caught.
 
-    run.py [--jobs N] [NAME ...]     NAME: file name of a patch, without its suffix
+    python -m tests.planted.run [--jobs N] [NAME ...]     NAME: file name of a patch, without its suffix
 """
 
 from __future__ import annotations
