@@ -1,1 +1,1 @@
-"""The PKCS#11 token: keys, wrapping, derivation, signatures."""
+"""The token room: the only code that speaks PKCS#11 or sees the PIN."""
