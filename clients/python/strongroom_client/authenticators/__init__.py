@@ -1,0 +1,1 @@
+"""Passkey authenticators behind one port: USB security keys, and a software one for tests and demonstrations."""
