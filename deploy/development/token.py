@@ -1,6 +1,6 @@
 """A SoftHSM token for development and tests, ready to log in to.
 
-    python -P deploy/development/token.py DIRECTORY LABEL
+    python -m deploy.development.token DIRECTORY LABEL
 
 Never for production: SoftHSM keeps keys in files. The PINs are drawn inside the process that needs them, go to the
 token by function call, and the user PIN to a file with mode 0400; neither argv nor the environment carries one.
@@ -27,6 +27,8 @@ _MODULES: Final = (
 _PIN_BYTES: Final = 16
 _LABEL_BYTES: Final = 32  # CK_TOKEN_INFO.label, padded with blanks
 _TIMEOUT_SECONDS: Final = 60
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_IN_CHILD: Final = "--in-child"
 _CONFIGURATION: Final = """\
 directories.tokendir = {tokens}
 objectstore.backend = file
@@ -68,13 +70,13 @@ def create_development_token(*, directory: Path, label: str) -> DevelopmentToken
         raise FileExistsError(token.pin_file)
     token.conf_path.parent.joinpath("tokens").mkdir(mode=0o700, parents=True, exist_ok=True)
     token.conf_path.write_text(_CONFIGURATION.format(tokens=token.conf_path.parent / "tokens"), encoding="utf-8")
-    # -P: this folder must not come first on the path, or this file would stand for the standard module `token`.
     child = subprocess.run(
-        [sys.executable, "-P", str(Path(__file__).resolve()), str(directory), label],
+        [sys.executable, "-m", "deploy.development.token", _IN_CHILD, str(directory.resolve()), label],
         check=False,
         capture_output=True,
         text=True,
         timeout=_TIMEOUT_SECONDS,
+        cwd=_ROOT,
     )
     if child.returncode != 0:
         raise RuntimeError(f"making token {label} failed: {child.stderr.strip()}")
@@ -127,5 +129,15 @@ def _init_token(token: DevelopmentToken, slot: pkcs11.Slot, so_pin: bytes) -> No
         raise RuntimeError(f"C_InitToken answered {code:#x}")
 
 
+def _main(*arguments: str) -> None:
+    match arguments:
+        case [flag, directory, label] if flag == _IN_CHILD:
+            _initialise(_layout(Path(directory), label))
+        case [directory, label]:
+            print(create_development_token(directory=Path(directory), label=label))
+        case _:
+            raise SystemExit("usage: python -m deploy.development.token DIRECTORY LABEL")
+
+
 if __name__ == "__main__":
-    _initialise(_layout(Path(sys.argv[1]).resolve(), sys.argv[2]))
+    _main(*sys.argv[1:])
