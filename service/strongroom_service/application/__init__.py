@@ -1,0 +1,1 @@
+"""Use cases as straight lines over ports; no transport."""

@@ -1,0 +1,55 @@
+"""Ports to the database, one per use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from strongroom_service.application.rows import Change, EventRow, RecordRow, VaultRow
+
+
+class RecordStore(Protocol):
+    """Records and their events. One row decides."""
+
+    async def load_record(self, record_id: bytes) -> RecordRow | None:
+        """Return the newest committed row, or None where there is none.
+
+        Raises:
+            StoreUnavailable: the database gave no answer.
+        """
+
+    async def commit(self, change: Change) -> None:
+        """Write the record and its event in one durable transaction, if the row is still at `change.version - 1`.
+
+        Raises:
+            VersionConflict: the row is at another version (or exists, when `change.version` is 1); nothing was written.
+            StoreUnavailable: nothing was written.
+            OutcomeUnknown: the change may have been written.
+        """
+
+    async def load_events(self, record_id: bytes, *, before_version: int, limit: int) -> tuple[EventRow, ...]:
+        """Return at most `limit` events with a version below `before_version`, newest first.
+
+        Raises:
+            StoreUnavailable: the database gave no answer.
+        """
+
+
+class VaultStore(Protocol):
+    """The one-row table of the vault itself."""
+
+    async def load_vault(self) -> VaultRow | None:
+        """Return the row, or None before `init`.
+
+        Raises:
+            StoreUnavailable: the database gave no answer.
+        """
+
+    async def commit_vault(self, row: VaultRow) -> None:
+        """Replace the row if it is still at `row.version - 1` (none when that is 0), durably.
+
+        Raises:
+            VersionConflict: the row is at another version; nothing was written.
+            StoreUnavailable: nothing was written.
+            OutcomeUnknown: the row may have been written.
+        """

@@ -1,0 +1,32 @@
+"""The keeper's own log of what it fulfils: what is in it must be in the database (DESIGN section 9).
+
+One line each: unix milliseconds, operation, record id, version, chain head; ids and heads in hex. Written before the
+answer leaves, with one write call to a file opened for appending, so that lines of several keepers do not mix.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from strongroom_service.domain.clock import Millis
+    from strongroom_service.domain.records import Grant
+
+_FILE_MODE = 0o600
+
+
+class FulfilmentLog:
+    """An append-only file."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(
+            path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _FILE_MODE
+        )
+
+    def append(self, grant: Grant, *, record_id: bytes, now: Millis) -> None:
+        """Write that `grant` is about to be answered."""
+        line = f"{now} {grant.operation.value} {record_id.hex()} {grant.version} {grant.chain_head.hex()}\n"
+        os.write(self._descriptor, line.encode("ascii"))

@@ -1,0 +1,229 @@
+"""The keeper's answers: from a call's message to the step that handles it, and back; errors become replies here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from strongroom.keeper.v1 import frames_pb2
+from strongroom.v1 import resources_pb2
+from strongroom_service.domain.errors import Fault, InvalidField, Misconfigured, Reason, Refusal, TokenFault
+from strongroom_service.keeper.beginning import Beginner
+from strongroom_service.keeper.calls import completion_of, operation_of
+from strongroom_service.keeper.case import Case
+from strongroom_service.keeper.describing import Describer
+from strongroom_service.keeper.formats.bundle import is_due
+from strongroom_service.keeper.fulfilling import Fulfiller
+from strongroom_service.keeper.judging import Judge
+from strongroom_service.keeper.opened_record import RecordOpener
+from strongroom_service.keeper.presented import StaleRow
+from strongroom_service.keeper.vault_keys import open_vault, renew_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from strongroom_service.config.tenant_file import Tenants
+    from strongroom_service.domain.clock import Clock
+    from strongroom_service.domain.records import Record
+    from strongroom_service.keeper.describing import SignedAnswer
+    from strongroom_service.keeper.fulfilments import FulfilmentLog
+    from strongroom_service.keeper.judging import SealedStep
+    from strongroom_service.keeper.loop import Log
+    from strongroom_service.keeper.presented import PresentedRows
+    from strongroom_service.keeper.token.port import Token
+    from strongroom_service.keeper.vault_keys import VaultKeys
+    from strongroom_service.tokens.account_token import AccountTokenVerifier
+
+
+class _Chamber:
+    """What a keeper works with while one version of the vault row is open."""
+
+    def __init__(
+        self, keys: VaultKeys, *, presented: PresentedRows, log: FulfilmentLog, random: Callable[[int], bytes]
+    ) -> None:
+        self.keys = keys
+        self.opener = RecordOpener(keys=keys, presented=presented)
+        self.beginner = Beginner(keys=keys, random=random)
+        self.judge = Judge(keys=keys, random=random)
+        self.fulfiller = Fulfiller(keys=keys, judge=self.judge, log=log)
+        self.describer = Describer(keys=keys)
+
+
+class KeeperHandler:
+    """Answers one call at a time. Holds the token session; everything else is derived from it."""
+
+    def __init__(
+        self,
+        *,
+        token: Token,
+        tenants: Tenants,
+        verifier: AccountTokenVerifier,
+        presented: PresentedRows,
+        fulfilments: FulfilmentLog,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        log: Log,
+    ) -> None:
+        self._token = token
+        self._tenants = tenants
+        self._verifier = verifier
+        self._presented = presented
+        self._fulfilments = fulfilments
+        self._clock = clock
+        self._random = random
+        self._log = log
+        self._chamber: _Chamber | None = None
+        self._spent = False
+
+    @property
+    def spent(self) -> bool:
+        """Whether the token session is lost, so that this process must be replaced."""
+        return self._spent
+
+    def handle(self, call: frames_pb2.KeeperCall) -> frames_pb2.KeeperReply:
+        """Answer `call`."""
+        try:
+            return self._answer(call)
+        except Refusal as refusal:
+            self._log.info(
+                "keeper_refused", request_id=call.request_id, reason=refusal.reason.value, why=refusal.detail
+            )
+            return frames_pb2.KeeperReply(refusal=_refusal_reply(refusal))
+        except StaleRow as stale:
+            return frames_pb2.KeeperReply(stale=frames_pb2.StaleReply(newest_version=stale.newest_version))
+        except Fault as fault:
+            self._spent = self._spent or isinstance(fault, TokenFault)
+            self._log.error("keeper_fault", request_id=call.request_id, kind=type(fault).__name__, why=str(fault))
+            return frames_pb2.KeeperReply(fault=frames_pb2.FaultReply(kind=type(fault).__name__, detail=str(fault)))
+
+    def _answer(self, call: frames_pb2.KeeperCall) -> frames_pb2.KeeperReply:
+        match call.WhichOneof("call"):
+            case "open_vault":
+                return frames_pb2.KeeperReply(open_vault=self._open_vault(call.open_vault))
+            case "probe":
+                self._token.probe()
+                return frames_pb2.KeeperReply(probe=frames_pb2.ProbeReply())
+            case "begin":
+                return frames_pb2.KeeperReply(begin=self._begin(call.begin))
+            case "judge":
+                return frames_pb2.KeeperReply(judge=self._judge(call.judge, call.request_id))
+            case _:
+                reply, receipt = self._answer_signed(call)
+                return frames_pb2.KeeperReply(signed=frames_pb2.SignedReply(reply=reply, receipt=receipt))
+
+    def _answer_signed(self, call: frames_pb2.KeeperCall) -> SignedAnswer:
+        match call.WhichOneof("call"):
+            case "fulfil":
+                return self._fulfil(call.fulfil, call.request_id)
+            case "describe_service":
+                chamber, case_ = self._case(call.describe_service)
+                return chamber.describer.describe_service(case_, call.describe_service.nonce)
+            case "describe_record":
+                chamber, case_ = self._case(call.describe_record)
+                return chamber.describer.describe_record(case_, call.describe_record.nonce)
+            case "list_events":
+                asked = call.list_events
+                chamber, case_ = self._case(asked)
+                return chamber.describer.list_events(case_, asked.nonce, page_token=asked.page_token, rows=asked.events)
+            case _:
+                message = "a call that this release does not know"
+                raise Misconfigured(message)
+
+    def _open_vault(self, call: frames_pb2.OpenVaultCall) -> frames_pb2.OpenVaultReply:
+        """Open the vault row, unless a newer one is open; say when the key bundle is due to be renewed."""
+        if self._chamber is None or self._chamber.keys.contents.version < call.version:
+            keys = open_vault(self._token, version=call.version, sealed=call.sealed)
+            self._chamber = _Chamber(keys, presented=self._presented, log=self._fulfilments, random=self._random)
+        elif self._chamber.keys.contents.version > call.version:
+            raise StaleRow(newest_version=self._chamber.keys.contents.version)
+        keys, now = self._chamber.keys, self._clock.now()
+        due = is_due(keys.contents.key_bundle, now=now)
+        successor = renew_bundle(keys, now=now, random=self._random) if due else b""
+        return frames_pb2.OpenVaultReply(id_key=keys.id_key, successor_sealed=successor)
+
+    def _case(
+        self,
+        call: frames_pb2.DescribeServiceCall
+        | frames_pb2.DescribeRecordCall
+        | frames_pb2.BeginCall
+        | frames_pb2.JudgeCall
+        | frames_pb2.FulfilCall
+        | frames_pb2.ListEventsCall,
+    ) -> tuple[_Chamber, Case]:
+        """Check who asks, and open what was presented. The front's checks do not count here."""
+        if self._chamber is None:
+            message = "the vault is not open"
+            raise Misconfigured(message)
+        now = self._clock.now()
+        identity = self._verifier.verify(call.account_token, now=now)
+        tenant = self._tenants.named(identity.tenant)
+        if tenant is None:
+            raise Refusal(Reason.TOKEN_REJECTED, detail="the tenant is not configured")
+        record: Record | None = None
+        if not isinstance(call, frames_pb2.DescribeServiceCall):
+            record = self._chamber.opener.open(identity, call.row if call.HasField("row") else None)
+        case_ = Case(
+            identity=identity,
+            tenant=tenant,
+            record_id=self._chamber.opener.record_id(identity),
+            record=record,
+            now=now,
+        )
+        return self._chamber, case_
+
+    def _begin(self, call: frames_pb2.BeginCall) -> frames_pb2.BeginReply:
+        chamber, case_ = self._case(call)
+        ceremony = chamber.beginner.begin(case_, call.request)
+        record = case_.record
+        credentials = () if record is None else sorted(record.credentials, key=lambda each: each.credential_id)
+        return frames_pb2.BeginReply(
+            ceremony=ceremony,
+            credentials=[
+                resources_pb2.Credential(
+                    credential_id=credential.credential_id,
+                    cose_key=credential.cose_key,
+                    transports=credential.transports,
+                )
+                for credential in credentials
+            ],
+            recovery_public_key=b"" if record is None else record.effective_recovery_public_key,
+        )
+
+    def _judge(self, call: frames_pb2.JudgeCall, request_id: str) -> frames_pb2.JudgeReply:
+        chamber, case_ = self._case(call)
+        step = chamber.judge.judge(case_, completion_of(call))
+        if step is None:
+            return frames_pb2.JudgeReply(already_granted=frames_pb2.AlreadyGranted())
+        self._log.info(
+            "keeper_judged",
+            request_id=request_id,
+            operation=step.decided.event.operation.value,
+            outcome=step.decided.event.outcome.value,
+            why=step.decided.event.reason,
+            version=step.version,
+        )
+        return frames_pb2.JudgeReply(commit=_commit_order(step, record_id=case_.record_id))
+
+    def _fulfil(self, call: frames_pb2.FulfilCall, request_id: str) -> SignedAnswer:
+        chamber, case_ = self._case(call)
+        operation = operation_of(call.operation)
+        answer = chamber.fulfiller.fulfil(case_, call.ceremony, operation=operation)
+        self._log.info("keeper_fulfilled", request_id=request_id, operation=operation.value)
+        return answer
+
+
+def _commit_order(step: SealedStep, *, record_id: bytes) -> frames_pb2.CommitOrder:
+    refusal = step.decided.refusal
+    return frames_pb2.CommitOrder(
+        row=frames_pb2.Row(record_id=record_id, version=step.version, sealed=step.sealed_record),
+        sealed_event=step.sealed_event,
+        at=step.decided.event.at,
+        refusal=_refusal_reply(refusal) if refusal is not None else None,
+    )
+
+
+def _refusal_reply(refusal: Refusal) -> frames_pb2.RefusalReply:
+    """What may be told: the reason, how long to wait, which field; never `detail`."""
+    field, rule = (refusal.field, refusal.rule) if isinstance(refusal, InvalidField) else ("", "")
+    return frames_pb2.RefusalReply(
+        reason=refusal.reason.value, retry_after_ms=refusal.retry_after_ms, field=field, rule=rule
+    )

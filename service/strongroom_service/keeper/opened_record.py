@@ -1,0 +1,63 @@
+"""Opening the row that a front presents: is it this account's, not older than seen, and what it says it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from strongroom_service.domain.errors import RecordRejected
+from strongroom_service.domain.identifiers import record_id_of
+from strongroom_service.keeper.formats.record_codec import decode_record
+from strongroom_service.keeper.formats.sealing import Kind, derive_one_time_key, parse_header
+
+if TYPE_CHECKING:
+    from strongroom.keeper.v1 import frames_pb2
+    from strongroom_service.domain.identifiers import RecordId
+    from strongroom_service.domain.records import Record
+    from strongroom_service.keeper.presented import PresentedRows
+    from strongroom_service.keeper.vault_keys import VaultKeys
+    from strongroom_service.tokens.account_token import AccountIdentity
+
+
+class RecordOpener:
+    """Opens rows with the vault's keys, against the memory of rows presented."""
+
+    def __init__(self, *, keys: VaultKeys, presented: PresentedRows) -> None:
+        self._keys = keys
+        self._presented = presented
+
+    def record_id(self, identity: AccountIdentity) -> RecordId:
+        """Return the id under which the account's record must be stored; the front's word does not count."""
+        return record_id_of(id_key=self._keys.id_key, tenant=identity.tenant, account=identity.account)
+
+    def open(self, identity: AccountIdentity, row: frames_pb2.Row | None) -> Record | None:
+        """Return the account's record, or None where no row was presented.
+
+        Raises:
+            StaleRow: the row is older than one seen, or another one at the same version.
+            RecordRejected: the row is another account's, does not open, or is not what its seal says.
+        """
+        record_id = self.record_id(identity)
+        if row is None:
+            self._presented.check(record_id, version=0, sealed=b"")
+            return None
+        if row.record_id != record_id:
+            message = "the row presented is not this account's"
+            raise RecordRejected(message)
+        if row.version < 1:
+            message = "a row has no version"
+            raise RecordRejected(message)
+        self._presented.check(record_id, version=row.version, sealed=row.sealed)
+        record = self._unseal(record_id, row)
+        if (record.tenant, record.account, record.version) != (identity.tenant, identity.account, row.version):
+            message = "an opened record names another account or version than its row"
+            raise RecordRejected(message)
+        self._presented.remember(record_id, version=row.version, sealed=row.sealed)
+        return record
+
+    def _unseal(self, record_id: bytes, row: frames_pb2.Row) -> Record:
+        header = parse_header(row.sealed)
+        if not self._keys.may_open_records(header.epoch):
+            message = f"a record is sealed under epoch {header.epoch}, which is not in use"
+            raise RecordRejected(message)
+        key = derive_one_time_key(self._keys.token, header)
+        return decode_record(key.open(Kind.RECORD, record_id=record_id, version=row.version, sealed=row.sealed))

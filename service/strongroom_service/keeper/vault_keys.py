@@ -1,0 +1,164 @@
+"""The vault's keys as the keeper uses them: which epochs are in use, and what is derived from the token at start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from strongroom_service.domain.epochs import EpochState
+from strongroom_service.domain.errors import RecordRejected
+from strongroom_service.domain.fields import encode_fields
+from strongroom_service.keeper.formats.bundle import make_bundle, serial_of, transport_key_id
+from strongroom_service.keeper.formats.receipt import identity_fingerprint
+from strongroom_service.keeper.formats.sealing import Kind, derive_one_time_key, draw_one_time_key, parse_header
+from strongroom_service.keeper.formats.vault_row import (
+    VAULT_RECORD_ID,
+    VaultContents,
+    VaultKey,
+    decode_vault,
+    encode_vault,
+)
+from strongroom_service.keeper.token.port import NO_EPOCH, KeyName, KeyPurpose
+from strongroom_service.keeper.token.self_test import check_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from strongroom.v1 import resources_pb2
+    from strongroom_service.domain.clock import Millis
+    from strongroom_service.keeper.token.port import Token
+
+_CEREMONY_KEY_LABEL = "strongroom/v1/ceremony-key"
+_TRANSPORT_KEY_LABEL = "strongroom/v1/transport-key"
+_ID_KEY_LABEL = "strongroom/v1/id-key"
+
+
+@dataclass(frozen=True, slots=True)
+class VaultKeys:
+    """What a keeper holds once the vault row is opened. `id_key` is handed to the front, nothing else leaves."""
+
+    token: Token
+    contents: VaultContents
+    kek_epoch: int
+    seal_epoch: int
+    identity_epoch: int
+    identity_fingerprint: bytes
+    id_key: bytes = field(repr=False)
+    ceremony_keys: dict[int, bytes] = field(repr=False)
+    transport_keys: dict[bytes, X25519PrivateKey] = field(repr=False)
+
+    @property
+    def ceremony_key(self) -> bytes:
+        """The key of new ceremonies."""
+        return self.ceremony_keys[self.seal_epoch]
+
+    def may_open_records(self, seal_epoch: int) -> bool:
+        """A RETIRED seal epoch opens events only, never records: who puts back a record of that time is refused."""
+        return seal_epoch == self.seal_epoch
+
+
+def open_vault(token: Token, *, version: int, sealed: bytes) -> VaultKeys:
+    """Open the vault row, check every key that it names in the token, and derive what the keeper works with.
+
+    Raises:
+        RecordRejected: the row does not open, or is not this version's.
+        Misconfigured: a key is missing or not what it should be; named.
+        TokenFault: the token failed.
+    """
+    opened = derive_one_time_key(token, parse_header(sealed)).open(
+        Kind.VAULT, record_id=VAULT_RECORD_ID, version=version, sealed=sealed
+    )
+    contents = decode_vault(opened)
+    if contents.version != version:
+        message = "the vault row says another version than its seal"
+        raise RecordRejected(message)
+    held = {key.name: key.check_value for key in contents.keys if key.state is not EpochState.DESTROYED}
+    check_keys(token, held)
+    identity_epoch = contents.active_epoch(KeyPurpose.IDENTITY)
+    return VaultKeys(
+        token=token,
+        contents=contents,
+        kek_epoch=contents.active_epoch(KeyPurpose.KEK),
+        seal_epoch=contents.active_epoch(KeyPurpose.SEAL),
+        identity_epoch=identity_epoch,
+        identity_fingerprint=identity_fingerprint(token.identity_public_key(epoch=identity_epoch)),
+        id_key=_derive(token, KeyName(KeyPurpose.INDEX, NO_EPOCH), _ID_KEY_LABEL),
+        ceremony_keys={
+            epoch: _derive(token, KeyName(KeyPurpose.SEAL, epoch), _CEREMONY_KEY_LABEL)
+            for epoch in contents.usable_epochs(KeyPurpose.SEAL)
+        },
+        transport_keys=_transport_keys(token, contents.usable_epochs(KeyPurpose.TRANSPORT)),
+    )
+
+
+def make_vault(
+    token: Token, names: Iterable[KeyName], *, now: Millis, random: Callable[[int], bytes]
+) -> tuple[int, bytes]:
+    """Make the first vault row over freshly made keys: its version (1) and its sealed bytes."""
+    keys = tuple(
+        VaultKey(
+            name=name,
+            state=EpochState.ACTIVE,
+            check_value=token.check_value(purpose=name.purpose, epoch=name.epoch),
+        )
+        for name in names
+    )
+    contents = VaultContents(
+        version=1,
+        keys=keys,
+        key_bundle=_next_bundle(token, keys, previous=None, now=now),
+        created_at=now,
+        checkpoint_sha256=bytes(32),
+    )
+    return contents.version, _seal(token, contents, random=random)
+
+
+def renew_bundle(keys: VaultKeys, *, now: Millis, random: Callable[[int], bytes]) -> bytes:
+    """Return the sealed successor of the vault row, with a new key bundle; the front commits it."""
+    contents = replace(
+        keys.contents,
+        version=keys.contents.version + 1,
+        key_bundle=_next_bundle(keys.token, keys.contents.keys, previous=keys.contents.key_bundle, now=now),
+    )
+    return _seal(keys.token, contents, random=random)
+
+
+def _next_bundle(
+    token: Token, keys: tuple[VaultKey, ...], *, previous: resources_pb2.SignedKeyBundle | None, now: Millis
+) -> resources_pb2.SignedKeyBundle:
+    usable = (EpochState.ACTIVE, EpochState.RETIRED)
+    epochs = {
+        purpose: sorted(
+            (key.name.epoch for key in keys if key.name.purpose is purpose and key.state in usable), reverse=True
+        )
+        for purpose in (KeyPurpose.TRANSPORT, KeyPurpose.IDENTITY)
+    }
+    transport_keys = _transport_keys(token, tuple(epochs[KeyPurpose.TRANSPORT]))
+    return make_bundle(
+        token,
+        serial=1 if previous is None else serial_of(previous) + 1,
+        previous=b"" if previous is None else previous.bundle,
+        transport_keys=[key.public_key().public_bytes_raw() for key in transport_keys.values()],
+        identity_keys=[token.identity_public_key(epoch=epoch) for epoch in epochs[KeyPurpose.IDENTITY]],
+        identity_epoch=epochs[KeyPurpose.IDENTITY][0],
+        now=now,
+    )
+
+
+def _seal(token: Token, contents: VaultContents, *, random: Callable[[int], bytes]) -> bytes:
+    key = draw_one_time_key(token, epoch=contents.active_epoch(KeyPurpose.SEAL), random=random)
+    return key.seal(Kind.VAULT, record_id=VAULT_RECORD_ID, version=contents.version, plaintext=encode_vault(contents))
+
+
+def _transport_keys(token: Token, epochs: tuple[int, ...]) -> dict[bytes, X25519PrivateKey]:
+    keys = [
+        X25519PrivateKey.from_private_bytes(_derive(token, KeyName(KeyPurpose.TRANSPORT, epoch), _TRANSPORT_KEY_LABEL))
+        for epoch in epochs
+    ]
+    return {transport_key_id(key.public_key().public_bytes_raw()): key for key in keys}
+
+
+def _derive(token: Token, name: KeyName, label: str) -> bytes:
+    return token.derive(purpose=name.purpose, epoch=name.epoch, label=label, context=encode_fields(label, name.epoch))
