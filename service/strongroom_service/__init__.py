@@ -1,0 +1,1 @@
+"""Strongroom: a self-hosted backup key vault."""
