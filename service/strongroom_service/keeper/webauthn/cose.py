@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -75,6 +76,8 @@ class CredentialKey:
                     key.verify(signature, message)
                 case rsa.RSAPublicKey() as key:
                     key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
+                case _:  # falling through would verify anything
+                    assert_never(self.public_key)
         except InvalidSignature as error:
             raise SignatureMismatch from error
 
