@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from strongroom_service.domain.clock import Millis
     from strongroom_service.domain.identifiers import RecordId
     from strongroom_service.domain.records import Record
-    from strongroom_service.tokens.account_token import AccountIdentity
+    from strongroom_service.tokens.account_tokens import AccountIdentity
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from strongroom_service.keeper.presented import PresentedRows
     from strongroom_service.keeper.token.port import Token
     from strongroom_service.keeper.vault_keys import VaultKeys
-    from strongroom_service.tokens.account_token import AccountTokenVerifier
+    from strongroom_service.tokens.account_tokens import AccountTokenVerifier
 
 
 class _Chamber:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from strongroom_service.domain.records import Record
     from strongroom_service.keeper.case import Case
     from strongroom_service.keeper.vault_keys import VaultKeys
-    from strongroom_service.tokens.account_token import AccountIdentity
+    from strongroom_service.tokens.account_tokens import AccountIdentity
 
 SECRET_BYTES = 32
 _SECRET_LABEL = "strongroom/v1/store-secret"  # noqa: S105  a label, not a secret

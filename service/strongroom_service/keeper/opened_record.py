@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from strongroom_service.domain.records import Record
     from strongroom_service.keeper.presented import PresentedRows
     from strongroom_service.keeper.vault_keys import VaultKeys
-    from strongroom_service.tokens.account_token import AccountIdentity
+    from strongroom_service.tokens.account_tokens import AccountIdentity
 
 
 class RecordOpener:
