@@ -467,7 +467,7 @@ class Attestation(_message.Message):
     client_data_json: _builtins.bytes
     """Required. clientDataJSON, at most 4 KiB."""
     attestation_object: _builtins.bytes
-    """Required. attestationObject, at most 32 KiB."""
+    """Required. attestationObject, at most 16 KiB."""
     @_builtins.property
     def transports(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. At most 8, each at most 32 characters."""
