@@ -1,0 +1,363 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from strongroom.keeper.v1.frames_pb2 import KeeperCall, KeeperReply, OpenVaultReply
+from strongroom_service.application.keepers import Caller
+from strongroom_service.application.rows import RecordRow, VaultRow
+from strongroom_service.domain.errors import (
+    Fault,
+    KeeperUnavailable,
+    Misconfigured,
+    OutcomeUnknown,
+    RecordRejected,
+    StoreUnavailable,
+    StrongroomError,
+    TokenFault,
+    VersionConflict,
+)
+from strongroom_service.link.frames import FrameReader, encode_frame
+from strongroom_service.link.keeper_client import KeeperPool
+from strongroom_service.link.keeper_link import LinkTimes
+from tests.fakes.log import RecordingLog
+from tests.integration.link.support import eventually, toy_keeper
+
+CALLER = Caller(account_token="token", request_id="request")
+TIMES = LinkTimes(
+    call_timeout_seconds=20.0,
+    probe_interval_seconds=0.05,
+    backoff_first_seconds=0.02,
+    backoff_most_seconds=0.1,
+    start_timeout_seconds=20.0,
+)
+IMPATIENT = LinkTimes(
+    call_timeout_seconds=0.5, probe_interval_seconds=60.0, backoff_first_seconds=0.02, start_timeout_seconds=1.0
+)
+
+
+class Vault:
+    """The vault's row in memory; `answers` are what commits meet before they are let through."""
+
+    def __init__(self, sealed: bytes = b"vault", *answers: type[StrongroomError]) -> None:
+        self.row: VaultRow | None = VaultRow(version=1, sealed=sealed)
+        self.answers = list(answers)
+        self.loads = 0
+
+    async def load(self) -> VaultRow | None:
+        self.loads += 1
+        return self.row
+
+    async def commit(self, row: VaultRow) -> None:
+        if self.answers:
+            self.row = VaultRow(version=2, sealed=b"another front's")
+            raise self.answers.pop()
+        self.row = row
+
+
+class Switch:
+    def __init__(self) -> None:
+        self.heard: list[bool] = []
+
+    def set(self, value: bool) -> None:  # noqa: FBT001  the callback's shape
+        self.heard.append(value)
+
+
+def pool_over(
+    *paths: Path,
+    vault: Vault | None = None,
+    times: LinkTimes = TIMES,
+    ready: Switch | None = None,
+    log: RecordingLog | None = None,
+) -> KeeperPool:
+    vault = vault or Vault()
+    return KeeperPool(
+        paths=paths,
+        load_vault=vault.load,
+        commit_vault=vault.commit,
+        times=times,
+        log=log or RecordingLog(),
+        on_ready=(ready or Switch()).set,
+    )
+
+
+@asynccontextmanager
+async def started(pool: KeeperPool) -> AsyncIterator[KeeperPool]:
+    await pool.start()
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+async def told(pool: KeeperPool, what: str = "pid") -> int:
+    return int((await pool.describe_service(CALLER, nonce=what.encode())).reply)
+
+
+async def test_calls_made_together_each_get_their_own_answer(tmp_path: Path) -> None:
+    with toy_keeper(tmp_path / "one.sock") as keeper:
+        async with started(pool_over(keeper.path)) as pool:
+            assert await asyncio.gather(*(told(pool) for _ in range(100))) == [keeper.pid] * 100
+            await pool.probe()
+            assert pool.ready
+            assert pool.id_key.value == b"k" * 32
+            assert "kkk" not in repr(pool.id_key)
+
+
+async def test_a_killed_keeper_fails_its_calls_and_its_successor_is_used(tmp_path: Path) -> None:
+    path, ready = tmp_path / "one.sock", Switch()
+    with toy_keeper(path) as keeper:
+        pool = pool_over(path, ready=ready)
+        await pool.start()
+        hanging = [asyncio.create_task(told(pool, "hang")) for _ in range(3)]
+        await eventually(keeper.file("hanging").exists, "the keeper hangs")
+        keeper.process.kill()
+        outcomes = await asyncio.gather(*hanging, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [KeeperUnavailable] * 3
+        with pytest.raises(KeeperUnavailable):
+            await told(pool)
+        assert not pool.ready
+    with toy_keeper(path) as successor:
+        await eventually(lambda: pool.ready, "the successor is in use")
+        assert await told(pool) == successor.pid
+        await pool.close()
+    assert ready.heard == [True, False, True, False]
+
+
+async def test_a_hung_keeper_costs_its_own_calls_only(tmp_path: Path) -> None:
+    with toy_keeper(tmp_path / "one.sock") as one, toy_keeper(tmp_path / "two.sock") as two:
+        async with started(pool_over(one.path, two.path, times=IMPATIENT)) as pool:
+            await eventually(lambda: both_in_use(pool), "both keepers are in use")
+            os.kill(one.pid, signal.SIGSTOP)
+            outcomes = await asyncio.gather(*(told(pool) for _ in range(20)), return_exceptions=True)
+            answered = [outcome for outcome in outcomes if outcome == two.pid]
+            failed = [outcome for outcome in outcomes if isinstance(outcome, KeeperUnavailable)]
+            assert len(answered) == len(failed) == 10  # evenly shared, as nobody knew
+            assert {await told(pool) for _ in range(20)} == {two.pid}
+            assert pool.ready
+
+
+def both_in_use(pool: KeeperPool) -> bool:
+    return all(link.connection is not None for link in pool._links)  # noqa: SLF001  no caller needs to know
+
+
+async def test_calls_avoid_a_busy_keeper(tmp_path: Path) -> None:
+    with toy_keeper(tmp_path / "one.sock") as one, toy_keeper(tmp_path / "two.sock") as two:
+        async with started(pool_over(one.path, two.path)) as pool:
+            await eventually(lambda: both_in_use(pool), "both keepers are in use")
+            waiting = asyncio.create_task(told(pool, "gate"))
+            await eventually(lambda: one.file("waiting").exists() or two.file("waiting").exists(), "one is busy")
+            busy, idle = (one, two) if one.file("waiting").exists() else (two, one)
+            assert {await told(pool) for _ in range(20)} == {idle.pid}
+            busy.file("go").touch()
+            assert await waiting == busy.pid
+
+
+async def test_a_caller_who_hangs_up_leaves_the_connection_whole(tmp_path: Path) -> None:
+    with toy_keeper(tmp_path / "one.sock") as keeper:
+        async with started(pool_over(keeper.path)) as pool:
+            call = asyncio.create_task(told(pool, "gate"))
+            await eventually(keeper.file("waiting").exists, "the call is in hand")
+            call.cancel()
+            keeper.file("go").touch()
+            assert await told(pool) == keeper.pid
+            assert await told(pool, "opened") == 1
+
+
+async def test_a_call_too_large_for_a_frame_is_a_fault_of_its_own(tmp_path: Path) -> None:
+    with toy_keeper(tmp_path / "one.sock") as keeper:
+        async with started(pool_over(keeper.path)) as pool:
+            row = RecordRow(record_id=b"r" * 32, version=1, sealed=bytes(300 * 1024))
+            with pytest.raises(Fault, match="does not fit"):
+                await pool.describe_record(CALLER, nonce=b"", row=row)
+            assert await told(pool, "opened") == 1
+
+
+async def test_an_unwell_keeper_is_not_ready_until_it_recovers(tmp_path: Path) -> None:
+    with toy_keeper(tmp_path / "one.sock") as keeper:
+        async with started(pool_over(keeper.path)) as pool:
+            keeper.file("unwell").touch()
+            await eventually(lambda: not pool.ready, "the probe fails")
+            assert await told(pool) == keeper.pid  # better than nothing while there is no other
+            keeper.file("unwell").unlink()
+            await eventually(lambda: pool.ready, "the probe succeeds")
+
+
+async def test_calls_avoid_an_unwell_keeper(tmp_path: Path) -> None:
+    with toy_keeper(tmp_path / "one.sock") as one, toy_keeper(tmp_path / "two.sock") as two:
+        async with started(pool_over(one.path, two.path)) as pool:
+            await eventually(lambda: both_in_use(pool), "both keepers are in use")
+            one.file("unwell").touch()
+            await eventually(lambda: not all(link.healthy for link in pool._links), "it is unwell")  # noqa: SLF001
+            assert pool.ready
+            assert {await told(pool) for _ in range(10)} == {two.pid}
+
+
+@pytest.mark.parametrize("kind", [Misconfigured, TokenFault, RecordRejected, Fault])
+async def test_start_fails_with_what_the_keeper_says_of_its_keys(tmp_path: Path, kind: type[Fault]) -> None:
+    with toy_keeper(tmp_path / "one.sock") as keeper:
+        pool = pool_over(keeper.path, vault=Vault(b"fault " + kind.__name__.encode()))
+        with pytest.raises(kind, match="as asked"):
+            await pool.start()
+        with pytest.raises(KeeperUnavailable):
+            _ = pool.id_key
+
+
+async def test_start_fails_before_init(tmp_path: Path) -> None:
+    vault = Vault()
+    vault.row = None
+    with toy_keeper(tmp_path / "one.sock") as keeper, pytest.raises(Misconfigured, match="init"):
+        await pool_over(keeper.path, vault=vault).start()
+
+
+async def test_start_gives_up_when_nobody_listens(tmp_path: Path) -> None:
+    with pytest.raises(KeeperUnavailable, match="cannot connect"):
+        await pool_over(tmp_path / "one.sock", times=IMPATIENT).start()
+
+
+async def test_start_waits_for_keepers_that_come_late(tmp_path: Path) -> None:
+    log = RecordingLog()
+    pool = pool_over(tmp_path / "one.sock", log=log)
+    starting = asyncio.create_task(pool.start())
+    await eventually(lambda: "keeper_not_opened" in log.events(), "the pool has tried in vain")
+    with toy_keeper(tmp_path / "one.sock") as keeper:
+        await starting
+        assert await told(pool) == keeper.pid
+        await pool.close()
+
+
+async def test_start_waits_for_a_store_that_comes_late(tmp_path: Path) -> None:
+    class LateVault(Vault):
+        async def load(self) -> VaultRow | None:
+            if self.loads < 2:
+                self.loads += 1
+                raise StoreUnavailable
+            return await super().load()
+
+    with toy_keeper(tmp_path / "one.sock") as keeper:
+        async with started(pool_over(keeper.path, vault=LateVault())) as pool:
+            assert pool.ready
+
+
+async def test_a_bug_in_loading_the_vault_ends_the_start(tmp_path: Path) -> None:
+    class BrokenVault(Vault):
+        async def load(self) -> VaultRow | None:
+            raise ZeroDivisionError
+
+    with toy_keeper(tmp_path / "one.sock") as keeper, pytest.raises(ZeroDivisionError):
+        await pool_over(keeper.path, vault=BrokenVault()).start()
+
+
+async def test_a_successor_is_committed_and_then_opened(tmp_path: Path) -> None:
+    vault = Vault(b"due")
+    with toy_keeper(tmp_path / "one.sock") as keeper:
+        async with started(pool_over(keeper.path, vault=vault)) as pool:
+            assert vault.row == VaultRow(version=2, sealed=b"renewed")
+            assert await told(pool, "opened") == 2
+
+
+@pytest.mark.parametrize("answer", [VersionConflict, OutcomeUnknown])
+async def test_another_fronts_successor_is_taken_where_it_came_first(
+    tmp_path: Path, answer: type[StrongroomError]
+) -> None:
+    vault = Vault(b"due", answer)
+    with toy_keeper(tmp_path / "one.sock") as keeper:
+        async with started(pool_over(keeper.path, vault=vault)) as pool:
+            assert vault.row == VaultRow(version=2, sealed=b"another front's")
+            assert await told(pool, "opened") == 2
+
+
+async def test_successors_without_end_are_a_fault(tmp_path: Path) -> None:
+    class ForgetfulVault(Vault):
+        async def commit(self, row: VaultRow) -> None:
+            pass
+
+    with toy_keeper(tmp_path / "one.sock") as keeper, pytest.raises(Fault, match="still due"):
+        await pool_over(keeper.path, vault=ForgetfulVault(b"due")).start()
+
+
+async def test_the_vault_is_opened_again_from_time_to_time(tmp_path: Path) -> None:
+    times = LinkTimes(probe_interval_seconds=0.02, reopen_interval_seconds=0.05)
+    with toy_keeper(tmp_path / "one.sock") as keeper:
+        async with started(pool_over(keeper.path, times=times)) as pool:
+            opened = [1]
+            while opened[-1] < 3:
+                opened.append(await told(pool, "opened"))
+            assert sorted(opened) == opened
+            assert pool.ready
+
+
+async def test_a_keeper_with_another_vaults_keys_is_not_used(tmp_path: Path) -> None:
+    log = RecordingLog()
+    with toy_keeper(tmp_path / "one.sock") as one:
+        async with started(pool_over(one.path, tmp_path / "two.sock", log=log)) as pool:
+            with toy_keeper(tmp_path / "two.sock", "--id-key", "x" * 32):
+                await eventually(lambda: "different id keys" in str(log.lines), "it is refused")
+                assert {await told(pool) for _ in range(10)} == {one.pid}
+
+
+async def test_an_id_key_of_another_length_is_refused(tmp_path: Path) -> None:
+    with toy_keeper(tmp_path / "one.sock", "--id-key", "short") as keeper, pytest.raises(Fault, match="5 bytes"):
+        await pool_over(keeper.path).start()
+
+
+Script = Callable[[KeeperCall], bytes]
+
+
+@asynccontextmanager
+async def scripted_keeper(path: Path, answer: Script) -> AsyncIterator[None]:
+    """A server that opens the vault and then says whatever the test wants."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        frames = FrameReader()
+        while data := await reader.read(65536):
+            for call in map(KeeperCall.FromString, frames.feed(data)):
+                opened = KeeperReply(call_id=call.call_id, open_vault=OpenVaultReply(id_key=b"k" * 32))
+                first = call.WhichOneof("call") == "open_vault"
+                writer.write(encode_frame(opened.SerializeToString()) if first else answer(call))
+        writer.close()
+
+    server = await asyncio.start_unix_server(serve, path)
+    try:
+        yield
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda _: b"GET / HTTP/1.1\r\n", id="no frame"),
+        pytest.param(lambda _: encode_frame(b"\xff" * 9), id="no message"),
+        pytest.param(
+            lambda call: encode_frame(KeeperReply(call_id=call.call_id + 1).SerializeToString()), id="unasked"
+        ),
+    ],
+)
+async def test_a_reply_that_breaks_the_rules_ends_the_connection(tmp_path: Path, answer: Script) -> None:
+    path = tmp_path / "one.sock"
+    log = RecordingLog()
+    pool = pool_over(path, times=LinkTimes(probe_interval_seconds=60.0), log=log)
+    async with scripted_keeper(path, answer), started(pool):
+        with pytest.raises(KeeperUnavailable):
+            await pool.probe()
+        await eventually(lambda: log.events().count("keeper_opened") == 2, "the pool has connected again")
+
+
+async def test_closing_fails_calls_under_way(tmp_path: Path) -> None:
+    with toy_keeper(tmp_path / "one.sock") as keeper:
+        pool = pool_over(keeper.path)
+        await pool.start()
+        call = asyncio.create_task(told(pool, "hang"))
+        await eventually(keeper.file("hanging").exists, "the keeper hangs")
+        await pool.close()
+        with pytest.raises(KeeperUnavailable):
+            await call
+        assert not pool.ready

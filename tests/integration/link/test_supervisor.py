@@ -1,0 +1,330 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from strongroom_service.application.keepers import Caller
+from strongroom_service.application.rows import VaultRow
+from strongroom_service.domain.errors import KeeperUnavailable, Misconfigured
+from strongroom_service.link.child import Child, ChildSpec
+from strongroom_service.link.keeper_client import KeeperPool
+from strongroom_service.link.keeper_link import LinkTimes
+from tests.fakes.log import RecordingLog
+from tests.integration.link.support import (
+    ENVIRONMENT,
+    PATIENCE_SECONDS,
+    do,
+    keeper_argv,
+    opened_client,
+    until,
+)
+
+Fields = dict[str, Any]
+SLEEPER = ["/bin/sleep", "1000"]
+
+
+@dataclass
+class Serving:
+    """A running supervisor and what it has logged so far."""
+
+    process: subprocess.Popen[str]
+    log: Path
+    folder: Path
+
+    def lines(self, event: str) -> list[Fields]:
+        text = self.log.read_text()
+        whole = text[: text.rfind("\n") + 1]
+        return [line for line in map(json.loads, whole.splitlines()) if line["event"] == event]
+
+    def events(self) -> list[tuple[str, str]]:
+        text = self.log.read_text()
+        return [
+            (line["event"], line["child"])
+            for line in map(json.loads, text[: text.rfind("\n") + 1].splitlines())
+            if "child" in line
+        ]
+
+    def pids(self, child: str) -> list[int]:
+        return [line["pid"] for line in self.lines("child_started") if line["child"] == child]
+
+    def await_pids(self, child: str, number: int) -> list[int]:
+        until(lambda: len(self.pids(child)) >= number, f"{child} was started {number} times")
+        return self.pids(child)
+
+    def exit_code(self) -> int:
+        return self.process.wait(timeout=PATIENCE_SECONDS)
+
+
+def child(name: str, argv: list[str], **fields: object) -> Fields:
+    return {"name": name, "argv": argv, "environment": ENVIRONMENT, "heartbeat_timeout_seconds": 3.0, **fields}
+
+
+Serve = Callable[..., Serving]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    running: list[Serving] = []
+
+    def start(*, keepers: list[Fields] | None = None, front: Fields | None = None, **times: float) -> Serving:
+        plan = {
+            "keepers": keepers if keepers is not None else [keeper(tmp_path, name) for name in ("one", "two")],
+            "front": front
+            or child("front", [sys.executable, "-m", "tests.integration.link.toy_front", gate(tmp_path)]),
+            "times": {"keeper_stop_seconds": PATIENCE_SECONDS, "drain_seconds": PATIENCE_SECONDS, **times},
+        }
+        (tmp_path / "plan.json").write_text(json.dumps(plan))
+        log = tmp_path / "log.json"
+        with log.open("w") as output:
+            argv = [sys.executable, "-m", "tests.integration.link.toy_serve", str(tmp_path / "plan.json")]
+            process = subprocess.Popen(argv, env=ENVIRONMENT, stdout=output, stderr=subprocess.DEVNULL, text=True)
+        running.append(Serving(process=process, log=log, folder=tmp_path))
+        return running[-1]
+
+    yield start
+    for serving in running:
+        serving.process.kill()
+        serving.process.wait()
+
+
+def gate(folder: Path) -> str:
+    return str(folder / "front.go")
+
+
+def keeper(folder: Path, name: str) -> Fields:
+    return child(name, keeper_argv(folder / f"{name}.sock"))
+
+
+def listening(serving: Serving, *names: str) -> None:
+    for name in names:
+        until((serving.folder / f"{name}.sock").exists, f"{name} listens")
+
+
+def alive(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_keepers_start_before_the_front(serve: Serve) -> None:
+    serving = serve()
+    serving.await_pids("front", 1)
+    assert [name for event, name in serving.events() if event == "child_started"] == ["one", "two", "front"]
+
+
+def test_a_dead_child_is_replaced_and_the_others_stay(serve: Serve) -> None:
+    serving = serve()
+    listening(serving, "one", "two")
+    for name in ("one", "front"):
+        os.kill(serving.await_pids(name, 1)[0], signal.SIGKILL)
+        first, second = serving.await_pids(name, 2)
+        assert first != second
+        assert not alive(first)
+    assert len(serving.pids("two")) == 1
+    assert {line["code"] for line in serving.lines("child_ended")} == {-signal.SIGKILL}
+
+
+def test_a_stopped_child_is_killed_for_its_silence_and_replaced(serve: Serve) -> None:
+    serving = serve()
+    listening(serving, "one", "two")
+    os.kill(serving.pids("one")[0], signal.SIGSTOP)
+    first, _ = serving.await_pids("one", 2)
+    assert not alive(first)
+    assert [line["pid"] for line in serving.lines("child_silent")] == [first]
+    assert len(serving.pids("two")) == len(serving.pids("front")) == 1  # control: those that beat are left alone
+
+
+def test_a_keeper_that_hangs_in_a_call_is_killed_for_its_silence(serve: Serve) -> None:
+    serving = serve()
+    listening(serving, "one")
+    with opened_client(serving.folder / "one.sock") as client:
+        assert client.ask(do("hang")) is None
+    serving.await_pids("one", 2)
+
+
+def test_a_child_that_never_beats_is_given_its_time_to_start_only(serve: Serve) -> None:
+    serving = serve(keepers=[child("mute", SLEEPER, start_timeout_seconds=0.3)])
+    first, _ = serving.await_pids("mute", 2)
+    assert serving.lines("child_silent")[0]["pid"] == first
+
+
+async def test_service_goes_on_with_the_other_keeper_while_one_is_replaced(serve: Serve) -> None:
+    serving = serve()
+
+    async def load() -> VaultRow:
+        return VaultRow(version=1, sealed=b"vault")
+
+    async def commit(row: VaultRow) -> None:
+        raise AssertionError(row)
+
+    async def told(pool: KeeperPool) -> int:
+        return int((await pool.describe_service(Caller(account_token="t", request_id="r"), nonce=b"pid")).reply)
+
+    pool = KeeperPool(
+        paths=[serving.folder / "one.sock", serving.folder / "two.sock"],
+        load_vault=load,
+        commit_vault=commit,
+        times=LinkTimes(call_timeout_seconds=1.0, probe_interval_seconds=0.2),
+        log=RecordingLog(),
+        on_ready=lambda _: None,
+    )
+    await pool.start()
+    one, two = serving.pids("one")[0], serving.pids("two")[0]
+    seen: set[int] = set()
+
+    async def both_answer() -> None:
+        while not {one, two} <= seen:
+            seen.update(await concurrently(told, pool))
+
+    await both_answer()
+    os.kill(one, signal.SIGSTOP)
+    replaced: set[int] = set()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not replaced - {one, two}:
+        assert time.monotonic() < deadline
+        answers = await concurrently(told, pool)
+        assert answers  # at no time did both fail
+        replaced.update(answers)
+    assert pool.ready
+    assert not alive(one)
+    await pool.close()
+
+
+async def concurrently(told: Callable[[KeeperPool], Any], pool: KeeperPool) -> set[int]:
+    outcomes = await asyncio.gather(*(told(pool) for _ in range(4)), return_exceptions=True)
+    assert all(isinstance(outcome, int | KeeperUnavailable) for outcome in outcomes)
+    return {outcome for outcome in outcomes if isinstance(outcome, int)}
+
+
+def test_early_deaths_are_followed_by_longer_and_longer_waits(serve: Serve) -> None:
+    serving = serve(keepers=[child("weak", ["/bin/false"])], backoff_first_seconds=0.01, backoff_most_seconds=0.05)
+    until(lambda: len(serving.lines("child_vacant")) >= 5, "it died five times")
+    waits = [line["seconds"] for line in serving.lines("child_vacant")]
+    assert waits[:5] == [0.01, 0.02, 0.04, 0.05, 0.05]
+
+
+def test_a_grown_child_is_replaced_at_once(serve: Serve) -> None:
+    serving = serve(grown_seconds=0.0)
+    os.kill(serving.await_pids("one", 1)[0], signal.SIGKILL)
+    serving.await_pids("one", 2)
+    assert [line["seconds"] for line in serving.lines("child_vacant")] == [0.0]
+
+
+def test_a_fatal_configuration_ends_all_and_is_not_tried_again(serve: Serve) -> None:
+    serving = serve(keepers=[child("unfit", ["/bin/sh", "-c", "exit 78"])], front=child("front", SLEEPER))
+    assert serving.exit_code() == 1
+    assert len(serving.pids("unfit")) == 1
+    assert not any(alive(pid) for pid in serving.pids("front"))
+
+
+def test_sigterm_lets_the_front_drain_while_keepers_still_answer(serve: Serve) -> None:
+    serving = serve()
+    listening(serving, "one", "two")
+    serving.await_pids("front", 1)
+    until(lambda: beats(serving), "the front beats")
+    serving.process.terminate()
+    until((serving.folder / "front.draining").exists, "the front drains")
+    with opened_client(serving.folder / "one.sock") as client:
+        reply = client.ask(do("pid"))
+        assert reply is not None
+        assert int(reply.signed.reply) == serving.pids("one")[0]
+    assert serving.lines("child_ended") == []
+    Path(gate(serving.folder)).touch()
+    assert serving.exit_code() == 0
+    ended = [name for event, name in serving.events() if event == "child_ended"]
+    assert ended[0] == "front"
+    assert sorted(ended[1:]) == ["one", "two"]
+    assert {line["code"] for line in serving.lines("child_ended")} == {0}
+    assert "child_killed" not in {event for event, _ in serving.events()}
+
+
+def beats(serving: Serving) -> bool:
+    """Whether the front handles SIGTERM: its handler is in place before its first beat."""
+    status = Path(f"/proc/{serving.pids('front')[0]}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) & 1 << (signal.SIGTERM - 1))
+
+
+def test_a_front_that_does_not_drain_in_time_is_killed(serve: Serve) -> None:
+    serving = serve(drain_seconds=0.2)
+    listening(serving, "one", "two")
+    until(lambda: serving.pids("front") and beats(serving), "the front beats")
+    serving.process.send_signal(signal.SIGINT)
+    assert serving.exit_code() == 0
+    assert [line["child"] for line in serving.lines("child_killed")] == ["front"]
+
+
+def test_asking_twice_changes_nothing(serve: Serve) -> None:
+    serving = serve()
+    until(lambda: serving.pids("front") and beats(serving), "the front beats")
+    serving.process.terminate()
+    until((serving.folder / "front.draining").exists, "the front drains")
+    serving.process.terminate()
+    Path(gate(serving.folder)).touch()
+    assert serving.exit_code() == 0
+
+
+def test_nobody_outlives_a_killed_parent(serve: Serve) -> None:
+    serving = serve()
+    listening(serving, "one", "two")
+    children = [serving.await_pids(name, 1)[0] for name in ("one", "two", "front")]
+    assert all(map(alive, children))
+    serving.process.kill()
+    serving.process.wait(timeout=PATIENCE_SECONDS)
+    until(lambda: not any(map(alive, children)), "all children end")
+
+
+def status_of(running: Child) -> dict[str, str]:
+    lines = Path(f"/proc/{running.pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+@pytest.fixture
+def sleeper() -> Iterator[Callable[..., Child]]:
+    running: list[Child] = []
+
+    def start(*, uid: int | None = None, gid: int | None = None, environment: dict[str, str] | None = None) -> Child:
+        spec = ChildSpec(name="sleeper", argv=SLEEPER, uid=uid, gid=gid, environment=environment or {})
+        running.append(Child(spec, log=RecordingLog()))
+        return running[-1]
+
+    yield start
+    for started in running:
+        started.kill()
+        until(lambda started=started: started.exit_code() is not None, "it ends")  # type: ignore[misc]
+
+
+def test_a_child_gets_its_own_user_and_no_way_to_more(sleeper: Callable[..., Child]) -> None:
+    # Only root can give ids away; anybody else's child keeps the parent's.
+    uid, gid = (65534, 65533) if os.geteuid() == 0 else (os.getuid(), os.getgid())
+    running = sleeper(uid=uid, gid=gid)
+    status = status_of(running)
+    assert status["Uid"].split() == [str(uid)] * 4
+    assert status["Gid"].split() == [str(gid)] * 4
+    assert os.geteuid() != 0 or status["Groups"] == ""
+    assert os.geteuid() != 0 or int(status["CapEff"], 16) == 0
+    assert status["NoNewPrivs"] == "1"
+    assert status["Umask"] == "0077"
+    assert int(status["SigBlk"], 16) == 0
+    assert os.getsid(running.pid) == running.pid
+
+
+def test_a_child_gets_no_environment_but_its_own(sleeper: Callable[..., Child]) -> None:
+    running = sleeper(environment={"LANG": "C"})
+    environment = Path(f"/proc/{running.pid}/environ").read_bytes().split(b"\0")
+    assert {entry.partition(b"=")[0] for entry in environment if entry} == {b"LANG", b"STRONGROOM_HEARTBEAT_FD"}
+
+
+def test_a_program_that_is_not_there_is_named() -> None:
+    with pytest.raises(Misconfigured, match="/nowhere/program"):
+        Child(ChildSpec(name="ghost", argv=["/nowhere/program"]), log=RecordingLog())
