@@ -31,7 +31,14 @@ SectionT = TypeVar("SectionT", bound=Section)
 
 
 def from_file(path: Path, info: ValidationInfo) -> Path:
-    """Return `path` as it is if absolute, else starting at the folder of the file being read."""
+    """Return `path` as it is if absolute, else starting at the folder of the file being read.
+
+    Raises:
+        ValueError: it names nothing, or holds a NUL, which no file's name can.
+    """
+    if path == Path() or "\0" in str(path):
+        message = "must name a file or folder"
+        raise ValueError(message)
     folder: Path = (info.context or {})[_FOLDER]
     return folder / path
 

@@ -42,7 +42,7 @@ def _database(value: Any, info: ValidationInfo) -> SqliteDatabase:  # noqa: ANN4
         message = "must be sqlite:///relative/path or sqlite:////absolute/path; this release offers no other database"
         raise ValueError(message)
     name = value.removeprefix(_SQLITE)
-    if not name or name.endswith("/") or any(sign in name for sign in "?#%\0") or name == ":memory:":
+    if name.endswith("/") or any(sign in name for sign in "?#%") or name == ":memory:":
         message = "must name a file after sqlite:///, without ?, # and %"
         raise ValueError(message)
     return SqliteDatabase(from_file(Path(name), info))

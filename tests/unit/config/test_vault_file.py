@@ -119,6 +119,8 @@ def test_values_are_not_repeated(tmp_path: Path) -> None:
         ("[listen]", "single_user = 1\n[listen]", "single_user: .*valid boolean"),
         ("sqlite:///data/strongroom.db", "sqlite:///:memory:", "database: must name a file"),
         ("sqlite:///data/strongroom.db", "sqlite:///", "database: must name a file"),
+        ('pin_file = "pin"', 'pin_file = ""', "pkcs11.pin_file: must name a file"),
+        ('pin_file = "pin"', 'pin_file = "pin\\u0000"', "pkcs11.pin_file: must name a file"),
         ("sqlite:///data/strongroom.db", "sqlite:///a.db?mode=memory", "database: must name a file"),
         ("/run/strongroom", "/run/" + 80 * "x", "run_dir: must be at most 80 bytes"),
         ('token_label = "strongroom"', f'token_label = "{17 * "ä"}"', "pkcs11.token_label: must be at most 32 bytes"),
