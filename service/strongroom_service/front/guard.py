@@ -1,0 +1,191 @@
+"""What surrounds every RPC: deadline, ceiling, metrics, one log line, and the only place where errors become statuses.
+
+One decorator, not a stack of interceptors: each of those costs every call another coroutine and context.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar, cast
+
+from strongroom.v1 import vault_service_pb2
+from strongroom_service.domain.ceremonies import Operation
+from strongroom_service.domain.errors import OutcomeUnknown, Reason, RecordRejected, Refusal
+from strongroom_service.front.caller import REQUEST_ID_KEY, request_id_of
+from strongroom_service.front.status import DETAILS_KEY, ErrorStatus, log_detail_of, status_of
+from strongroom_service.telemetry.logs import bound_request
+from strongroom_service.telemetry.metrics import RpcMethod
+
+if TYPE_CHECKING:
+    import grpc.aio
+
+    from strongroom_service.front.caller import Metadata
+    from strongroom_service.telemetry.metrics import Metrics, RpcMetrics
+
+_SERVICE: Final = vault_service_pb2.DESCRIPTOR.services_by_name["VaultService"]
+SERVICE_NAME: Final[str] = _SERVICE.full_name
+RPC_METHODS: Final = tuple(RpcMethod(SERVICE_NAME, method.name) for method in _SERVICE.methods)
+"""Every RPC, for the metrics that are there from the start."""
+
+_COMPLETIONS: Final = {
+    "CompleteRegistration": Operation.REGISTER,
+    "StoreEnvelope": Operation.STORE,
+    "ReleaseEnvelope": Operation.RELEASE,
+    "DeleteVault": Operation.DELETE,
+}
+_OK: Final = "OK"
+_CANCELLED: Final = "CANCELLED"
+_DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+class Log(Protocol):
+    """Structured lines. Fields never hold a secret."""
+
+    def info(self, event: str, **fields: object) -> object:
+        """Write a line about the normal run of things."""
+
+    def error(self, event: str, **fields: object) -> object:
+        """Write a line that an operator should see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What an RPC's method needs of its call."""
+
+    metadata: Metadata
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Rpc:
+    metrics: RpcMetrics
+    completes: Operation | None
+
+
+class Guard:
+    """Runs the answers to calls."""
+
+    def __init__(self, *, metrics: Metrics, log: Log, max_deadline_seconds: float, max_concurrent_calls: int) -> None:
+        """A caller's deadline beyond `max_deadline_seconds` counts as that; calls beyond the ceiling are told to wait.
+
+        Health checks are not among them: an orchestrator would end a service that is only busy.
+        """
+        self._rpcs = {
+            method.method: _Rpc(
+                metrics.rpc(service=method.service, method=method.method), _COMPLETIONS.get(method.method)
+            )
+            for method in RPC_METHODS
+        }
+        self._metrics = metrics
+        self._log = log
+        self._max_deadline_seconds = max_deadline_seconds
+        self._max_concurrent_calls = max_concurrent_calls
+        self._running = 0
+
+    async def run(
+        self,
+        method: str,
+        context: grpc.aio.ServicerContext[Request, Response],
+        answer: Callable[[Call], Awaitable[Response]],
+    ) -> Response:
+        """Return the answer, or end the call with the status of what was raised."""
+        started_at = time.perf_counter()
+        rpc = self._rpcs[method]
+        rpc.metrics.start()
+        metadata = cast("Metadata", context.invocation_metadata() or ())
+        call = Call(metadata, request_id_of(metadata))
+        self._running += 1
+        try:
+            with bound_request(call.request_id):
+                context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
+                try:
+                    response = await self._answer_in_time(context, call, answer)
+                except asyncio.CancelledError:
+                    code = _CANCELLED if context.time_remaining() > 0 else _DEADLINE_EXCEEDED
+                    self._finish(method, code, started_at, reason=None)
+                    raise
+                except Exception as error:  # noqa: BLE001  the last resort: whatever it is, the caller reads a fixed text
+                    await self._end(method, context, call, error, started_at)
+                self._finish(method, _OK, started_at, reason=None)
+                return response
+        finally:
+            self._running -= 1
+
+    async def _answer_in_time(
+        self,
+        context: grpc.aio.ServicerContext[Request, Response],
+        call: Call,
+        answer: Callable[[Call], Awaitable[Response]],
+    ) -> Response:
+        remaining = cast("float | None", context.time_remaining())  # None without a deadline, whatever its stub says
+        if remaining is None:
+            raise Refusal(Reason.DEADLINE_REQUIRED)
+        if self._running > self._max_concurrent_calls:
+            raise Refusal(Reason.BUSY, detail=f"{self._running} calls at once")
+        if remaining <= self._max_deadline_seconds:
+            return await answer(call)  # gRPC cancels us when it passes
+        try:
+            async with asyncio.timeout(self._max_deadline_seconds):
+                return await answer(call)
+        except TimeoutError as error:
+            raise OutcomeUnknown("not answered within the longest deadline that is granted") from error
+
+    async def _end(
+        self,
+        method: str,
+        context: grpc.aio.ServicerContext[Request, Response],
+        call: Call,
+        error: Exception,
+        started_at: float,
+    ) -> NoReturn:
+        status = status_of(error)
+        self._finish(method, status.code.name, started_at, reason=status.reason)
+        if isinstance(error, RecordRejected):
+            self._metrics.stale_records.inc()
+        self._log_error(method, status, error)
+        trailers = ((REQUEST_ID_KEY, call.request_id), (DETAILS_KEY, status.details))
+        await context.abort(status.code, status.text, trailers)
+
+    def _finish(self, method: str, code: str, started_at: float, *, reason: Reason | None) -> None:
+        rpc = self._rpcs[method]
+        seconds = time.perf_counter() - started_at
+        rpc.metrics.handle(code=code, seconds=seconds)
+        if rpc.completes is not None and (reason is not None or code == _OK):
+            self._metrics.decide(operation=rpc.completes, refusal=reason)
+        if reason is None:
+            self._log.info("rpc", method=method, code=code, seconds=round(seconds, 6))
+
+    def _log_error(self, method: str, status: ErrorStatus, error: Exception) -> None:
+        write = self._log.info if isinstance(error, Refusal) else self._log.error
+        write("rpc", method=method, code=status.code.name, reason=status.reason.value, why=log_detail_of(error))
+
+
+class Guarded(Protocol):
+    """A servicer whose methods `guarded` may wrap."""
+
+    @property
+    def guard(self) -> Guard:
+        """What runs its answers."""
+
+
+ServicerT = TypeVar("ServicerT", bound=Guarded)
+
+
+def guarded(
+    method: Callable[[ServicerT, Request, Call], Awaitable[Response]],
+) -> Callable[[ServicerT, Request, grpc.aio.ServicerContext[Request, Response]], Coroutine[Any, Any, Response]]:
+    """Make an RPC of a servicer's method, which gets the `Call` in place of gRPC's context."""
+    name = method.__name__
+
+    @functools.wraps(method)
+    async def rpc(self: ServicerT, request: Request, context: grpc.aio.ServicerContext[Request, Response]) -> Response:
+        return await self.guard.run(name, context, functools.partial(method, self, request))
+
+    return rpc

@@ -1,0 +1,93 @@
+"""Whether this front can serve, told by the standard health service (grpc.health.v1) and by metrics.
+
+The empty name speaks for the process: it serves until it drains, since a restart mends no token and no disk. The name
+of VaultService speaks for what it needs, a keeper with an open vault and the store: that one is for load balancers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import aio
+
+from strongroom_service.domain.errors import Fault
+from strongroom_service.front.guard import SERVICE_NAME
+from strongroom_service.telemetry.metrics import Component
+
+if TYPE_CHECKING:
+    from strongroom_service.front.guard import Log
+    from strongroom_service.telemetry.metrics import Metrics
+
+_INTERVAL_SECONDS: Final = 1.0
+_PROCESS: Final = ""
+_STATUSES: Final = {
+    True: health_pb2.HealthCheckResponse.SERVING,
+    False: health_pb2.HealthCheckResponse.NOT_SERVING,
+}
+
+
+class Readiness:
+    """Looks after what the front needs, every second and when told that something changed.
+
+    Attributes:
+        servicer: the health service; needs neither account token nor deadline.
+    """
+
+    def __init__(
+        self,
+        *,
+        keepers_ready: Callable[[], bool],
+        check_store: Callable[[], Awaitable[None]],
+        metrics: Metrics,
+        log: Log,
+    ) -> None:
+        """`check_store` raises a Fault while the store gives no answer."""
+        self.servicer = aio.HealthServicer()
+        self._keepers_ready = keepers_ready
+        self._check_store = check_store
+        self._metrics = metrics
+        self._log = log
+        self._changed = asyncio.Event()
+        self._ready: bool | None = None
+
+    def look_now(self) -> None:
+        """Do not wait for the next second."""
+        self._changed.set()
+
+    async def watch(self) -> NoReturn:
+        """Look until cancelled."""
+        while True:
+            self._changed.clear()
+            await self.look()
+            try:
+                async with asyncio.timeout(_INTERVAL_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+
+    async def look(self) -> None:
+        """Look once, and tell."""
+        keepers, store = self._keepers_ready(), await self._store_answers()
+        self._metrics.set_ready(Component.KEEPERS, ready=keepers)
+        self._metrics.set_ready(Component.STORE, ready=store)
+        ready = keepers and store
+        if ready != self._ready:
+            self._ready = ready
+            self._log.info("readiness", ready=ready, keepers=keepers, store=store)
+            await self.servicer.set(_PROCESS, _STATUSES[True])
+            await self.servicer.set(SERVICE_NAME, _STATUSES[ready])
+
+    async def drain(self) -> None:
+        """Say for good that this process serves no more."""
+        await self.servicer.enter_graceful_shutdown()
+
+    async def _store_answers(self) -> bool:
+        try:
+            await self._check_store()
+        except Fault as fault:
+            self._log.error("store_unwell", error=type(fault).__name__, why=str(fault))
+            return False
+        return True

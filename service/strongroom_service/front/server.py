@@ -1,0 +1,80 @@
+"""The gRPC server: TLS, limits, health, and an end that answers what it has begun."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import grpc.aio
+from grpc_health.v1 import health_pb2_grpc
+
+from strongroom.v1.vault_service_pb2_grpc import add_VaultServiceServicer_to_server
+from strongroom_service.domain.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from grpc_health.v1.health import aio
+
+    from strongroom_service.config.vault_file import Limits, Listen
+    from strongroom_service.front.servicer import VaultServicer
+
+# Far above the ceiling of `Guard`, which is the one that answers kindly. This one turns health checks away too; it only
+# stops a flood of them.
+_BACKSTOP_FACTOR: Final = 16
+
+
+class FrontServer:
+    """Serves VaultService and the health service on one TLS port."""
+
+    def __init__(
+        self,
+        *,
+        servicer: VaultServicer,
+        health: aio.HealthServicer,
+        listen: Listen,
+        limits: Limits,
+        credentials: grpc.ServerCredentials,
+    ) -> None:
+        self._server = grpc.aio.server(
+            options=_options(limits), maximum_concurrent_rpcs=_BACKSTOP_FACTOR * limits.max_concurrent_calls
+        )
+        add_VaultServiceServicer_to_server(servicer, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
+        self._listen = listen
+        self._credentials = credentials
+
+    async def start(self) -> None:
+        """Listen, and serve from now on.
+
+        Raises:
+            Misconfigured: the address is not there, or in use.
+        """
+        host = f"[{self._listen.host}]" if ":" in self._listen.host else self._listen.host
+        address = f"{host}:{self._listen.port}"
+        try:
+            self._server.add_secure_port(address, self._credentials)
+        except RuntimeError as error:
+            raise Misconfigured(f"cannot listen on {address}: in use, or no address of this host") from error
+        await self._server.start()
+
+    async def stop(self, *, grace_seconds: float) -> None:
+        """Take no new calls, and return when those under way have ended; they are cancelled after `grace_seconds`."""
+        await self._server.stop(grace_seconds)
+
+
+def _options(limits: Limits) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", limits.max_request_bytes),
+        # Above the first a request is refused at random, above the second always: one limit is easier to reason about.
+        ("grpc.max_metadata_size", limits.max_metadata_bytes),
+        ("grpc.absolute_max_metadata_size", limits.max_metadata_bytes),
+        ("grpc.max_concurrent_streams", limits.max_concurrent_streams),
+        ("grpc.max_connection_age_ms", _milliseconds(limits.max_connection_age_seconds)),
+        ("grpc.max_connection_age_grace_ms", _milliseconds(limits.max_connection_age_grace_seconds)),
+        ("grpc.max_connection_idle_ms", _milliseconds(limits.max_connection_idle_seconds)),
+        ("grpc.http2.min_ping_interval_without_data_ms", _milliseconds(limits.min_ping_interval_seconds)),
+        # Two fronts on one port would share connections at random, and the second one is a mistake.
+        ("grpc.so_reuseport", 0),
+    ]
+
+
+def _milliseconds(seconds: float) -> int:
+    return int(seconds * 1_000)
