@@ -39,22 +39,22 @@ class Readiness:
     def __init__(
         self,
         *,
-        keepers_ready: Callable[[], bool],
         check_store: Callable[[], Awaitable[None]],
         metrics: Metrics,
         log: Log,
     ) -> None:
         """`check_store` raises a Fault while the store gives no answer."""
         self.servicer = aio.HealthServicer()
-        self._keepers_ready = keepers_ready
+        self._keepers_ready = False
         self._check_store = check_store
         self._metrics = metrics
         self._log = log
         self._changed = asyncio.Event()
         self._ready: bool | None = None
 
-    def look_now(self) -> None:
-        """Do not wait for the next second."""
+    def note_keepers(self, ready: bool) -> None:  # noqa: FBT001  a callback with this one argument
+        """Be told whether a keeper has the vault open; what waits for the next look does not wait longer."""
+        self._keepers_ready = ready
         self._changed.set()
 
     async def watch(self) -> NoReturn:
@@ -70,7 +70,7 @@ class Readiness:
 
     async def look(self) -> None:
         """Look once, and tell."""
-        keepers, store = self._keepers_ready(), await self._store_answers()
+        keepers, store = self._keepers_ready, await self._store_answers()
         self._metrics.set_ready(Component.KEEPERS, ready=keepers)
         self._metrics.set_ready(Component.STORE, ready=store)
         ready = keepers and store

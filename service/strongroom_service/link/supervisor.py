@@ -83,9 +83,12 @@ class _Post:
 class Supervisor:
     """Keepers first, then the front; to be run by the main thread of a process that has no other."""
 
-    def __init__(self, *, keepers: Sequence[ChildSpec], front: ChildSpec, times: SupervisorTimes, log: Log) -> None:
+    def __init__(
+        self, *, keepers: Sequence[ChildSpec], front: ChildSpec | None, times: SupervisorTimes, log: Log
+    ) -> None:
+        """Without `front` the keepers serve one that runs elsewhere, as in another container."""
         self._keepers = [_Post(spec, times=times, log=log) for spec in keepers]
-        self._front = _Post(front, times=times, log=log)
+        self._fronts = [] if front is None else [_Post(front, times=times, log=log)]
         self._times = times
         self._log = log
 
@@ -101,17 +104,17 @@ class Supervisor:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED_SIGNALS)
         try:
             result = self._supervise()
-            self._end([self._front], self._times.drain_seconds)
+            self._end(self._fronts, self._times.drain_seconds)
             return result
         finally:
-            self._end([*self._keepers, self._front], self._times.keeper_stop_seconds)
+            self._end([*self._keepers, *self._fronts], self._times.keeper_stop_seconds)
             while signal.sigtimedwait(BLOCKED_SIGNALS, 0) is not None:
                 pass  # asked to stop twice: the second must not kill us when it is unblocked
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             self._log.info("stopped")
 
     def _supervise(self) -> SupervisorExit:
-        posts = [*self._keepers, self._front]
+        posts = [*self._keepers, *self._fronts]
         listening_since_ns = round_ns = time.monotonic_ns()
         while True:
             for post in posts:

@@ -1,0 +1,332 @@
+"""A whole vault for development and tests in one folder: token, tenant, certificate, configuration, running service.
+
+    with DevelopmentVault.start(folder) as vault:
+        token = vault.issue_token("alice")
+
+Never for production: SoftHSM keeps keys in files, and one user runs front and keepers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import grpc
+import trustme
+from grpc_health.v1 import health_pb2
+
+from deploy.development.tenant import (
+    DevelopmentTenant,
+    generate_tenant,
+    issue_account_token,
+    load_tenant_key,
+    write_tenant,
+    write_tenant_key,
+)
+from deploy.development.token import create_development_token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+AUDIENCE: Final = "https://vault.localhost"
+CONFIG_NAME: Final = "strongroom.toml"
+SERVICE: Final = "strongroom.v1.VaultService"
+_TOKEN_LABEL: Final = "development"  # noqa: S105  a PKCS#11 token's name
+_START_SECONDS: Final = 60.0
+_POLL_SECONDS: Final = 0.05
+_PROBE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultShape:
+    """What the vault is to be like.
+
+    Attributes:
+        keepers: how many keeper processes.
+        rp_id, origins: of the tenant.
+        policy: lines of the tenant's [policy] beside on_exhaustion, such as {"budget": 3, "cool_down_seconds": [1]}.
+        settings: further lines at the head of strongroom.toml.
+        limits: lines of its [limits].
+    """
+
+    keepers: int = 2
+    rp_id: str = "localhost"
+    origins: tuple[str, ...] = ("http://localhost",)
+    policy: Mapping[str, int | Sequence[int]] = field(default_factory=dict)
+    settings: Mapping[str, int | float | str] = field(default_factory=dict)
+    limits: Mapping[str, int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultFiles:
+    """Where things are in the folder, and what they say.
+
+    Attributes:
+        config_file: strongroom.toml.
+        ca_file: certificate of the authority that signed the server's; clients trust it.
+        tenant: the one tenant, able to sign account tokens.
+        address: host:port of gRPC.
+        metrics_url: where metrics are served.
+    """
+
+    folder: Path
+    config_file: Path
+    ca_file: Path
+    tenant: DevelopmentTenant
+    address: str
+    metrics_url: str
+
+    @property
+    def identity_fingerprint(self) -> str:
+        """What clients pin, 64 hex digits; there once the vault is initialised."""
+        return (self.folder / "data" / "identity.fingerprint").read_text(encoding="ascii").strip()
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """Identity fingerprints to pin."""
+        return (self.identity_fingerprint,)
+
+    def issue_token(self, account: str, *, lifetime_seconds: int = 3_600) -> str:
+        """Return an account token that holds from now on."""
+        return issue_account_token(
+            self.tenant,
+            account=account,
+            audience=AUDIENCE,
+            now_seconds=int(time.time()),
+            lifetime_seconds=lifetime_seconds,
+        )
+
+
+def make_files(folder: Path, shape: VaultShape) -> VaultFiles:
+    """Make all files of a vault in `folder`, which is new or empty. Free ports are chosen now.
+
+    Raises:
+        FileExistsError: a vault was made here before.
+        FileNotFoundError: SoftHSM is not installed.
+    """
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    token = create_development_token(directory=folder / "token", label=_TOKEN_LABEL)
+    tenant = generate_tenant()
+    write_tenant_key(tenant, folder / "tenant-key.pem")
+    tenant_file = write_tenant(tenant, folder / "tenants", rp_id=shape.rp_id, origins=shape.origins)
+    with tenant_file.open("a", encoding="utf-8") as file:
+        file.writelines(_lines(shape.policy))  # [policy] is the last table
+    _write_certificates(folder)
+    for name in ("data", "keeper"):
+        (folder / name).mkdir(mode=0o700)
+    port, metrics_port = _free_ports(2)
+    tables: dict[str, Mapping[str, object]] = {
+        "": {
+            "audience": AUDIENCE,
+            "database": "sqlite:///data/vault.db",
+            "run_dir": "run",
+            "tenants_dir": "tenants",
+            "single_user": True,
+            **shape.settings,
+        },
+        "listen": {
+            "host": "127.0.0.1",
+            "port": port,
+            "tls_certificate_file": "server.pem",
+            "tls_key_file": "server-key.pem",
+        },
+        "metrics": {"port": metrics_port},
+        "keepers": {"count": shape.keepers, "log_file": "keeper/fulfilled.log"},
+        "pkcs11": {
+            "module_file": str(token.module_path),
+            "token_label": token.label,
+            "pin_file": str(token.pin_file),
+        },
+        "pkcs11.environment": {"SOFTHSM2_CONF": str(token.conf_path)},
+        "limits": shape.limits,
+    }
+    text = "\n".join("".join([*([f"[{name}]\n"] if name else []), *_lines(table)]) for name, table in tables.items())
+    (folder / CONFIG_NAME).write_text(text, encoding="utf-8")
+    return find_files(folder)
+
+
+def find_files(folder: Path) -> VaultFiles:
+    """Return the files that `make_files` made in `folder`.
+
+    Raises:
+        FileNotFoundError: none there.
+    """
+    folder = folder.resolve()
+    config = tomllib.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
+    return VaultFiles(
+        folder=folder,
+        config_file=folder / CONFIG_NAME,
+        ca_file=folder / "ca.pem",
+        tenant=load_tenant_key(folder / "tenant-key.pem"),
+        address=f"localhost:{config['listen']['port']}",
+        metrics_url=f"http://127.0.0.1:{config['metrics']['port']}/metrics",
+    )
+
+
+class DevelopmentVault:
+    """A vault with its service running as a child process; its output goes to `service.log` in the folder."""
+
+    def __init__(self, files: VaultFiles) -> None:
+        """Take a vault as `make_files` or an earlier run left it; nothing is started."""
+        self.files = files
+        self.address = files.address
+        self.ca_file = files.ca_file
+        self.tenant = files.tenant
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def start(cls, folder: Path, *, shape: VaultShape | None = None) -> Self:
+        """Make a vault in `folder`, initialise it and start its service; returns when it serves."""
+        vault = cls(make_files(folder, shape or VaultShape()))
+        vault.init()
+        vault.serve()
+        return vault
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """Identity fingerprints for clients to pin, 64 hex digits each."""
+        return self.files.pins
+
+    @property
+    def pid(self) -> int:
+        """Process id of the service's parent process."""
+        if self._process is None:
+            raise RuntimeError("the service is not running")
+        return self._process.pid
+
+    @property
+    def log_file(self) -> Path:
+        """What the service's processes logged."""
+        return self.files.folder / "service.log"
+
+    def issue_token(self, account: str, *, lifetime_seconds: int = 3_600) -> str:
+        """Return an account token that holds from now on."""
+        return self.files.issue_token(account, lifetime_seconds=lifetime_seconds)
+
+    def init(self) -> str:
+        """Run `strongroomd init` and return what it said.
+
+        Raises:
+            RuntimeError: it failed; carries its message.
+        """
+        return self.run_command("init")
+
+    def run_command(self, command: str) -> str:
+        """Run a `strongroomd` command on this vault and return what it said.
+
+        Raises:
+            RuntimeError: it failed; carries its exit code and message.
+        """
+        done = subprocess.run(
+            [*_STRONGROOMD, command, "--config", str(self.files.config_file)],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=_START_SECONDS,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"strongroomd {command} ended with {done.returncode}: {done.stderr.strip()}")
+        return done.stdout
+
+    def serve(self) -> None:
+        """Start the service and return when it serves.
+
+        Raises:
+            RuntimeError: it ended, or does not serve in time; carries the end of its log.
+        """
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*_STRONGROOMD, "serve", "--config", str(self.files.config_file)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            self._wait_until_serving()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> int | None:
+        """Have the service drain and end; return its exit code, None if it was not running."""
+        if self._process is None:
+            return None
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait()
+        self._process = None
+        return code
+
+    def channel_credentials(self) -> grpc.ChannelCredentials:
+        """Return what a client connects with."""
+        return grpc.ssl_channel_credentials(root_certificates=self.ca_file.read_bytes())
+
+    def is_serving(self) -> bool:
+        """Ask the health service."""
+        with grpc.secure_channel(self.address, self.channel_credentials()) as channel:
+            check = channel.unary_unary(
+                "/grpc.health.v1.Health/Check",
+                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+                response_deserializer=health_pb2.HealthCheckResponse.FromString,
+            )
+            try:
+                reply = check(health_pb2.HealthCheckRequest(service=SERVICE), timeout=_PROBE_SECONDS)
+            except grpc.RpcError:
+                return False
+        return reply.status == health_pb2.HealthCheckResponse.SERVING
+
+    def _wait_until_serving(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while not self.is_serving():
+            ended = self._process is None or self._process.poll() is not None
+            if ended or time.monotonic() > deadline:
+                tail = self.log_file.read_text(encoding="utf-8", errors="replace")[-4_000:]
+                raise RuntimeError(f"the service {'ended' if ended else 'does not serve'}:\n{tail}")
+            time.sleep(_POLL_SECONDS)
+
+
+_STRONGROOMD: Final = (sys.executable, "-P", "-m", "strongroom_service.cli.main")
+
+
+def _write_certificates(folder: Path) -> None:
+    authority = trustme.CA(organization_name="Strongroom development")
+    certificate = authority.issue_cert("localhost", "127.0.0.1", "::1")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    for index, blob in enumerate(certificate.cert_chain_pems):
+        blob.write_to_path(folder / "server.pem", append=index > 0)
+    key_file = folder / "server-key.pem"
+    os.close(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    certificate.private_key_pem.write_to_path(key_file)
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+def _lines(table: Mapping[str, object]) -> Iterator[str]:
+    # JSON's strings, numbers, booleans and lists of numbers are TOML's.
+    return (f"{name} = {json.dumps(value)}\n" for name, value in table.items())

@@ -1,0 +1,171 @@
+"""The front process: gRPC, metrics and the store, without PIN and token."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import uvloop
+
+from strongroom_service.application.attempt import Attempts
+from strongroom_service.bootstrap.keeper import keeper_socket
+from strongroom_service.bootstrap.system import SystemClock
+from strongroom_service.config.tenant_file import load_tenants
+from strongroom_service.config.vault_file import load_vault_config
+from strongroom_service.front.caller import Admission
+from strongroom_service.front.guard import RPC_METHODS, Guard
+from strongroom_service.front.readiness import Readiness
+from strongroom_service.front.server import FrontServer
+from strongroom_service.front.servicer import VaultServicer
+from strongroom_service.front.tls import ServerCertificate
+from strongroom_service.link.hardening import harden_process
+from strongroom_service.link.heartbeat import Heartbeat, beat_forever
+from strongroom_service.link.keeper_client import KeeperPool
+from strongroom_service.link.keeper_link import LinkTimes
+from strongroom_service.store.sqlite import SqliteStore
+from strongroom_service.telemetry.exposition import MetricsServer
+from strongroom_service.telemetry.logs import configure_logging, get_logger
+from strongroom_service.telemetry.metrics import Metrics
+from strongroom_service.tokens.account_tokens import AccountTokenVerifier
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine
+    from pathlib import Path
+    from typing import Any
+
+    from grpc_health.v1._async import HealthServicer
+
+    from strongroom_service.config.tenant_file import Tenants
+    from strongroom_service.config.vault_file import VaultConfig
+
+DISTRIBUTION: Final = "strongroom"
+
+
+def run_front(config_path: Path) -> int:
+    """Be the front until told to stop, then drain; return the exit code.
+
+    Raises:
+        Misconfigured, StoreUnavailable, KeeperUnavailable, TokenFault, RecordRejected: it cannot serve.
+    """
+    harden_process()
+    configure_logging("front")
+    heartbeat = Heartbeat.inherited(os.environ)
+    config = load_vault_config(config_path)
+    tenants = load_tenants(config.tenants_dir)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_Front(config, tenants).serve(heartbeat))
+    return 0
+
+
+class _Front:
+    """The parts of a front, wired."""
+
+    def __init__(self, config: VaultConfig, tenants: Tenants) -> None:
+        """Call it on the running loop's thread; nothing listens or connects yet."""
+        self._config = config
+        self._tenants = tenants
+        self._log = get_logger()
+        self._metrics = Metrics(version=version(DISTRIBUTION), rpc_methods=RPC_METHODS)
+        self._metrics.single_user.set(int(config.single_user))
+
+    async def serve(self, heartbeat: Heartbeat | None) -> None:
+        """Serve until SIGTERM or SIGINT, then finish what was begun."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        with contextlib.ExitStack() as resources:
+            store = SqliteStore.open(self._config.database.path, observe_commit=self._observe_commit)
+            resources.callback(store.close)
+            page = self._config.metrics
+            resources.callback(MetricsServer(registry=self._metrics.registry, host=page.host, port=page.port).close)
+            readiness = Readiness(check_store=store.check, metrics=self._metrics, log=self._log)
+            pool = self._make_pool(store, readiness)
+            attempts = Attempts(keeper=pool, store=store)
+            server = self._make_server(pool=pool, store=store, attempts=attempts, health=readiness.servicer)
+            await readiness.look()
+            await server.start()
+            self._log.info("listening", host=self._config.listen.host, port=self._config.listen.port)
+            async with _background(stop, readiness.watch(), *([beat_forever(heartbeat)] if heartbeat else [])):
+                try:
+                    await _start_unless(stop, pool)
+                    await stop.wait()
+                finally:
+                    self._log.info("draining")
+                    await readiness.drain()
+                    await server.stop(grace_seconds=self._config.drain_grace_seconds)
+                    await attempts.drain()
+                    await pool.close()
+
+    def _make_pool(self, store: SqliteStore, readiness: Readiness) -> KeeperPool:
+        return KeeperPool(
+            paths=[keeper_socket(self._config, index) for index in range(self._config.keepers.count)],
+            load_vault=store.load_vault,
+            commit_vault=store.commit_vault,
+            times=LinkTimes(call_timeout_seconds=self._config.keepers.call_deadline_seconds),
+            log=self._log,
+            on_ready=readiness.note_keepers,
+        )
+
+    def _make_server(
+        self, *, pool: KeeperPool, store: SqliteStore, attempts: Attempts, health: HealthServicer
+    ) -> FrontServer:
+        listen, limits = self._config.listen, self._config.limits
+        guard = Guard(
+            metrics=self._metrics,
+            log=self._log,
+            max_deadline_seconds=limits.max_deadline_seconds,
+            max_concurrent_calls=limits.max_concurrent_calls,
+        )
+        admission = Admission(
+            verifier=AccountTokenVerifier(self._tenants, self._config.audience),
+            id_key=lambda: pool.id_key.value,
+            clock=SystemClock(),
+        )
+        servicer = VaultServicer(guard=guard, admission=admission, keeper=pool, store=store, attempts=attempts)
+        certificate = ServerCertificate(
+            certificate_file=listen.tls_certificate_file, key_file=listen.tls_key_file, log=self._log
+        )
+        return FrontServer(
+            servicer=servicer,
+            health=health,
+            listen=listen,
+            limits=limits,
+            credentials=certificate.credentials(),
+        )
+
+    def _observe_commit(self, seconds: float, rows: int) -> None:
+        self._metrics.commit_seconds.observe(seconds)
+        self._metrics.commit_batch_size.observe(rows)
+
+
+@contextlib.asynccontextmanager
+async def _background(stop: asyncio.Event, *endless: Coroutine[Any, Any, NoReturn]) -> AsyncIterator[None]:
+    """Run what never ends by itself. Should one do, by a bug, the front stops, and its supervisor starts another."""
+    tasks = [asyncio.create_task(each) for each in endless]
+    for task in tasks:
+        task.add_done_callback(lambda _: stop.set())
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in ended:
+        if not isinstance(result, asyncio.CancelledError):
+            raise result
+
+
+async def _start_unless(stop: asyncio.Event, pool: KeeperPool) -> None:
+    """Start the pool, or give up as soon as we are told to stop. Raises as `KeeperPool.start`."""
+    starting, stopping = asyncio.create_task(pool.start()), asyncio.create_task(stop.wait())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if starting.done():
+        starting.result()
+    else:
+        starting.cancel()
+        await asyncio.wait({starting})

@@ -1,0 +1,124 @@
+"""`strongroomd init`: keys in the token, the database, and the vault's row over them. A second run changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from strongroom_service.application.rows import VaultRow
+from strongroom_service.bootstrap.keeper import open_token
+from strongroom_service.bootstrap.system import SystemClock, acting_as, keys_lock, make_run_dir, random_bytes
+from strongroom_service.config.tenant_file import load_tenants
+from strongroom_service.config.vault_file import load_vault_config
+from strongroom_service.keeper.token.pin import read_pin
+from strongroom_service.keeper.token.provision import FIRST_KEYS, make_missing_keys
+from strongroom_service.keeper.token.session import writable_session
+from strongroom_service.keeper.vault_keys import make_vault, open_vault
+from strongroom_service.link.hardening import harden_process
+from strongroom_service.store.migrations import migrate
+from strongroom_service.store.sqlite import SqliteStore
+from strongroom_service.telemetry.logs import configure_logging
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from strongroom_service.config.vault_file import VaultConfig
+
+FINGERPRINT_NAME: Final = "identity.fingerprint"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Initialised:
+    """What `init` found or made.
+
+    Attributes:
+        made_keys: labels of the keys made now; empty where the vault was there already.
+        already: whether it was.
+        identity_fingerprint: what clients pin, 64 hex digits.
+        fingerprint_file: where that is written too.
+    """
+
+    made_keys: Sequence[str]
+    already: bool
+    identity_fingerprint: str
+    fingerprint_file: Path
+
+
+def run_init(config_path: Path) -> Initialised:
+    """Make the vault that the configuration describes, unless it is there.
+
+    Raises:
+        Misconfigured: the service is running, a key that the vault's row names is missing (it is not remade), or the
+            configuration is not fit.
+        TokenFault, StoreUnavailable: the token or the database failed; run it again.
+    """
+    harden_process()
+    configure_logging("init")
+    config = load_vault_config(config_path)
+    load_tenants(config.tenants_dir)
+    make_run_dir(config)
+    with contextlib.ExitStack() as held:
+        with _as_keeper(config):
+            held.enter_context(keys_lock(config.run_dir, exclusive=True))
+        with _as_front(config):
+            migrate(config.database.path)
+            row = asyncio.run(_load(config.database.path))
+        with _as_keeper(config):
+            made = [] if row is not None else _make_keys(config)
+            new_row, fingerprint = _open_or_make_row(config, row)
+        with _as_front(config):
+            if row is None:
+                asyncio.run(_commit(config.database.path, new_row))
+            fingerprint_file = config.database.path.with_name(FINGERPRINT_NAME)
+            fingerprint_file.write_text(f"{fingerprint}\n", encoding="ascii")
+    return Initialised(
+        made_keys=made,
+        already=row is not None,
+        identity_fingerprint=fingerprint,
+        fingerprint_file=fingerprint_file,
+    )
+
+
+def _make_keys(config: VaultConfig) -> list[str]:
+    os.environ.update(config.pkcs11.environment)
+    pkcs11 = config.pkcs11
+    with writable_session(
+        module=pkcs11.module_file, token_label=pkcs11.token_label, pin=read_pin(pkcs11.pin_file)
+    ) as session:
+        # No vault row, so no record either: keys of a run that was cut short are taken up.
+        return make_missing_keys(session, known=())
+
+
+def _open_or_make_row(config: VaultConfig, row: VaultRow | None) -> tuple[VaultRow, str]:
+    """Return the row, made where there is none, and the identity fingerprint; opening it checks every key it names."""
+    with contextlib.closing(open_token(config)) as token:
+        if row is None:
+            version, sealed = make_vault(token, FIRST_KEYS, now=SystemClock().now(), random=random_bytes)
+            row = VaultRow(version=version, sealed=sealed)
+        keys = open_vault(token, version=row.version, sealed=row.sealed)
+        return row, keys.identity_fingerprint.hex()
+
+
+async def _load(path: Path) -> VaultRow | None:
+    with contextlib.closing(SqliteStore.open(path)) as store:
+        return await store.load_vault()
+
+
+async def _commit(path: Path, row: VaultRow) -> None:
+    with contextlib.closing(SqliteStore.open(path)) as store:
+        await store.commit_vault(row)
+
+
+def _as_keeper(config: VaultConfig) -> AbstractContextManager[None]:
+    users = config.users
+    return acting_as(None, None) if users is None else acting_as(users.keeper_uid, users.keeper_gid)
+
+
+def _as_front(config: VaultConfig) -> AbstractContextManager[None]:
+    users = config.users
+    return acting_as(None, None) if users is None else acting_as(users.front_uid, users.front_gid)

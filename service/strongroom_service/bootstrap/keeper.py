@@ -1,0 +1,89 @@
+"""A keeper process: the PIN, the token session and the judge, behind one Unix socket."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Final
+
+from strongroom_service.bootstrap.system import SystemClock, keys_lock, random_bytes
+from strongroom_service.config.tenant_file import load_tenants
+from strongroom_service.config.vault_file import load_vault_config
+from strongroom_service.keeper.fulfilments import FulfilmentLog
+from strongroom_service.keeper.handler import KeeperHandler
+from strongroom_service.keeper.listener import listen
+from strongroom_service.keeper.loop import Ending, KeeperLoop
+from strongroom_service.keeper.presented import PresentedRows
+from strongroom_service.keeper.token.pin import read_pin
+from strongroom_service.keeper.token.pkcs11_token import Pkcs11Token
+from strongroom_service.link.hardening import harden_process
+from strongroom_service.link.heartbeat import Heartbeat
+from strongroom_service.link.peer import PeerRule
+from strongroom_service.telemetry.logs import configure_logging, get_logger
+from strongroom_service.tokens.account_tokens import AccountTokenVerifier
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from strongroom_service.config.vault_file import VaultConfig
+
+# About 250 bytes each.
+_PRESENTED_CAPACITY: Final = 65_536
+# Who may connect is asked of the kernel (`PeerRule`), and the folder lets only the front's group pass.
+_SOCKET_MODE: Final = 0o666
+
+
+def keeper_socket(config: VaultConfig, index: int) -> Path:
+    """Return where keeper number `index` listens."""
+    return config.run_dir / f"keeper-{index}.sock"
+
+
+def run_keeper(config_path: Path, index: int) -> int:
+    """Be keeper number `index` until told to stop; return the exit code: 1 if the token session was lost.
+
+    Raises:
+        Misconfigured, TokenFault: it cannot start.
+    """
+    harden_process()
+    configure_logging(f"keeper-{index}")
+    heartbeat = Heartbeat.inherited(os.environ)
+    config = load_vault_config(config_path)
+    tenants = load_tenants(config.tenants_dir)
+    with keys_lock(config.run_dir, exclusive=False), contextlib.closing(open_token(config)) as token:
+        log = get_logger()
+        handler = KeeperHandler(
+            token=token,
+            tenants=tenants,
+            verifier=AccountTokenVerifier(tenants, config.audience),
+            presented=PresentedRows(capacity=_PRESENTED_CAPACITY),
+            fulfilments=FulfilmentLog(config.keepers.log_file),
+            clock=SystemClock(),
+            random=random_bytes,
+            log=log,
+        )
+        loop = KeeperLoop(
+            listener=listen(keeper_socket(config, index), mode=_SOCKET_MODE),
+            admit=_peer_rule(config).admit,
+            handler=handler,
+            beat=heartbeat.beat if heartbeat is not None else lambda: None,
+            log=log,
+        )
+        return 0 if loop.run() is Ending.ASKED else 1
+
+
+def open_token(config: VaultConfig) -> Pkcs11Token:
+    """Open the vault's token. Raises as `Pkcs11Token.open` and `read_pin`."""
+    os.environ.update(config.pkcs11.environment)  # the library reads it when it is loaded
+    return Pkcs11Token.open(
+        module=config.pkcs11.module_file,
+        token_label=config.pkcs11.token_label,
+        pin=read_pin(config.pkcs11.pin_file),
+    )
+
+
+def _peer_rule(config: VaultConfig) -> PeerRule:
+    return PeerRule(
+        own_uid=os.geteuid(),
+        allowed_uid=None if config.users is None else config.users.front_uid,
+        single_user=config.single_user,
+    )

@@ -1,0 +1,100 @@
+"""The parent of `strongroomd serve`: checks the configuration, then starts keepers and front under their user ids."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from strongroom_service.bootstrap.system import make_run_dir
+from strongroom_service.config.tenant_file import load_tenants
+from strongroom_service.config.vault_file import load_vault_config
+from strongroom_service.link.child import ChildSpec
+from strongroom_service.link.hardening import harden_process
+from strongroom_service.link.separation import check_separation
+from strongroom_service.link.supervisor import Supervisor, SupervisorTimes
+from strongroom_service.telemetry.logs import configure_logging, get_logger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from strongroom_service.config.vault_file import VaultConfig
+
+# After the grace of the calls: attempts under way, pool and store.
+_AFTER_GRACE_SECONDS: Final = 5.0
+
+
+def run_serve(config_path: Path) -> int:
+    """Supervise keepers and front until told to stop; return the exit code.
+
+    Raises:
+        Misconfigured: configuration or user ids are not fit.
+    """
+    config = _prepare(config_path)
+    keepers, front = _keeper_specs(config, config_path), _front_spec(config, config_path)
+    check_separation(keepers=keepers, front=front, own_uid=os.geteuid(), single_user=config.single_user)
+    return _supervise(config, keepers=keepers, front=front)
+
+
+def run_keepers(config_path: Path) -> int:
+    """Supervise the keepers alone, as in a container of their own; return the exit code.
+
+    Raises:
+        Misconfigured: the configuration is not fit.
+    """
+    config = _prepare(config_path)
+    return _supervise(config, keepers=_keeper_specs(config, config_path), front=None)
+
+
+def _prepare(config_path: Path) -> VaultConfig:
+    harden_process()
+    configure_logging("serve")
+    config = load_vault_config(config_path)
+    load_tenants(config.tenants_dir)  # what is wrong there is told once, here, not by every child
+    make_run_dir(config)
+    return config
+
+
+def _supervise(config: VaultConfig, *, keepers: list[ChildSpec], front: ChildSpec | None) -> int:
+    times = SupervisorTimes(drain_seconds=config.drain_grace_seconds + _AFTER_GRACE_SECONDS)
+    return int(Supervisor(keepers=keepers, front=front, times=times, log=get_logger()).run())
+
+
+def _keeper_specs(config: VaultConfig, config_path: Path) -> list[ChildSpec]:
+    users = config.users
+    return [
+        ChildSpec(
+            name=f"keeper-{index}",
+            argv=_argv("run-keeper-child", config_path, "--index", str(index)),
+            uid=None if users is None else users.keeper_uid,
+            gid=None if users is None else users.keeper_gid,
+            heartbeat_timeout_seconds=config.keepers.heartbeat_timeout_seconds,
+            environment={**os.environ, **config.pkcs11.environment},
+        )
+        for index in range(config.keepers.count)
+    ]
+
+
+def _front_spec(config: VaultConfig, config_path: Path) -> ChildSpec:
+    users = config.users
+    return ChildSpec(
+        name="front",
+        argv=_argv("front", config_path),
+        uid=None if users is None else users.front_uid,
+        gid=None if users is None else users.front_gid,
+        environment=dict(os.environ),
+    )
+
+
+def _argv(command: str, config_path: Path, *arguments: str) -> list[str]:
+    # -P: a module beside the current directory must not shadow one of ours.
+    return [
+        sys.executable,
+        "-P",
+        "-m",
+        "strongroom_service.cli.main",
+        command,
+        "--config",
+        str(config_path.absolute()),
+        *arguments,
+    ]

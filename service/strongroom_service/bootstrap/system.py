@@ -1,0 +1,95 @@
+"""The operating system as the rules see it: clock, randomness, user ids, and the lock on the vault's keys."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from strongroom_service.domain.clock import Millis
+from strongroom_service.domain.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from strongroom_service.config.vault_file import VaultConfig
+
+random_bytes = os.urandom
+
+_LOCK_NAME: Final = "keys.lock"
+# Others may neither look into the folder nor pass through it; the front's group passes through to the sockets.
+_RUN_DIR_MODE: Final = 0o750
+_LOCK_MODE: Final = 0o600
+
+
+class SystemClock:
+    """The host's clock."""
+
+    def now(self) -> Millis:
+        """See `Clock`."""
+        return Millis(time.time_ns() // 1_000_000)
+
+
+@contextlib.contextmanager
+def acting_as(uid: int | None, gid: int | None) -> Iterator[None]:
+    """Act under these ids where we are root and ids are given: files made inside belong to who will need them.
+
+    For a moment of one thread's work, not a cage: the process stays root at heart.
+    """
+    if uid is None or gid is None or os.geteuid() != 0:
+        yield
+        return
+    groups, group = os.getgroups(), os.getegid()
+    os.setgroups([])
+    os.setegid(gid)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
+def make_run_dir(config: VaultConfig) -> None:
+    """Make the folder for the sockets and the lock, or mend its mode; as root, also its owner.
+
+    Raises:
+        Misconfigured: it cannot be made, or belongs to somebody else.
+    """
+    path = config.run_dir
+    try:
+        path.mkdir(mode=_RUN_DIR_MODE, parents=True, exist_ok=True)
+        if config.users is not None and os.geteuid() == 0:
+            os.chown(path, config.users.keeper_uid, config.users.front_gid)
+        path.chmod(_RUN_DIR_MODE)
+    except OSError as error:
+        raise Misconfigured(f"run_dir {path}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def keys_lock(run_dir: Path, *, exclusive: bool) -> Iterator[None]:
+    """Hold the lock on the vault's keys: keepers share it, `init` and key changes need it alone.
+
+    The file is never removed (see `writer_lock`); the kernel frees the lock when its process ends.
+
+    Raises:
+        Misconfigured: somebody else holds it, or the file cannot be opened.
+    """
+    path = run_dir / _LOCK_NAME
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, _LOCK_MODE)
+    except OSError as error:
+        raise Misconfigured(f"cannot open {path}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = "the service holds the keys: stop it first" if exclusive else "the keys are being changed"
+            raise Misconfigured(f"{path}: {holder}") from error
+        yield
+    finally:
+        os.close(descriptor)

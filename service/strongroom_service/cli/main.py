@@ -1,0 +1,102 @@
+"""strongroomd: the operator's commands. Each reads the configuration file, and nothing else of its surroundings."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from strongroom_service.bootstrap.front import DISTRIBUTION, run_front
+from strongroom_service.bootstrap.init import run_init
+from strongroom_service.bootstrap.keeper import run_keeper
+from strongroom_service.bootstrap.serve import run_keepers, run_serve
+from strongroom_service.config.tenant_file import load_tenants
+from strongroom_service.config.vault_file import load_vault_config
+from strongroom_service.domain.errors import Fault, Misconfigured
+from strongroom_service.link.supervisor import EX_CONFIG
+
+_EX_FAULT: Final = 1
+
+ConfigFile = Annotated[Path, typer.Option("--config", help="The vault's file, strongroom.toml.", dir_okay=False)]
+
+app = typer.Typer(
+    help="Strongroom: a self-hosted backup key vault.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they show local variables
+)
+config_app = typer.Typer(help="The configuration files.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+
+@app.command()
+def init(config: ConfigFile) -> None:
+    """Make the vault's keys, database and first row; harmless when they are there. The service must be stopped."""
+    made = run_init(config)
+    if made.already:
+        typer.echo("Already initialised.")
+    for label in made.made_keys:
+        typer.echo(f"Made key {label}.")
+    typer.echo(f"Identity fingerprint, for clients to pin: {made.identity_fingerprint}")
+    typer.echo(f"Written to {made.fingerprint_file}")
+
+
+@app.command()
+def serve(config: ConfigFile) -> None:
+    """Run the front and its keepers."""
+    raise typer.Exit(run_serve(config))
+
+
+@app.command()
+def keeper(config: ConfigFile) -> None:
+    """Run the keepers alone, as in a container of their own."""
+    raise typer.Exit(run_keepers(config))
+
+
+@app.command()
+def front(config: ConfigFile) -> None:
+    """Run the front alone, beside keepers in another container."""
+    raise typer.Exit(run_front(config))
+
+
+@app.command(hidden=True)
+def run_keeper_child(config: ConfigFile, index: Annotated[int, typer.Option(min=0, max=63)]) -> None:
+    """Be one keeper: what the supervisor starts."""
+    raise typer.Exit(run_keeper(config, index))
+
+
+@config_app.command()
+def check(config: ConfigFile) -> None:
+    """Read the vault's file and the tenants' files, and tell every fault in them."""
+    vault = load_vault_config(config)
+    tenants = load_tenants(vault.tenants_dir)
+    typer.echo(f"{config}: good, {len(tenants)} tenant{'' if len(tenants) == 1 else 's'}.")
+    for name in tenants.in_development():
+        typer.echo(f"Tenant {name} is marked for development: never for real users.")
+    if vault.single_user:
+        typer.echo("single_user is set: front and keepers are not separated. Never for real users.")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(version_of(DISTRIBUTION))
+
+
+def main() -> None:
+    """Run the command line: 78 (EX_CONFIG) when something must be mended first, 1 when machinery broke."""
+    try:
+        app()
+    except Misconfigured as error:
+        typer.echo(str(error), err=True)
+        sys.exit(EX_CONFIG)
+    except Fault as error:
+        typer.echo(f"{type(error).__name__}: {error}", err=True)
+        sys.exit(_EX_FAULT)
+
+
+if __name__ == "__main__":
+    main()
