@@ -125,6 +125,20 @@ async def test_changes_to_many_records_at_once_do_not_depend_on_each_other(store
         assert await events(store, name) == (event(written), event(change(name, 1)))
 
 
+async def test_changes_that_skip_a_version_conflict_among_others(store: Store) -> None:
+    names = [f"account {number}" for number in range(60)]
+    for version in (1, 2):
+        await outcomes(store, *(change(name, version) for name in names))
+    hasty = set(names[::5])
+
+    done = await outcomes(store, *(change(name, 4 if name in hasty else 3) for name in names))
+
+    assert done == [VersionConflict if name in hasty else None for name in names]
+    for name in hasty:
+        assert await store.load_record(record_id(name)) == change(name, 2).record
+        assert [past.version for past in await events(store, name)] == [2, 1]
+
+
 async def test_many_records_move_on_at_once(store: Store) -> None:
     names = [f"account {number}" for number in range(130)]
     for version in (1, 2, 3):
@@ -199,6 +213,17 @@ async def test_cancelled_caller_gives_up_the_answer_and_not_the_commit(store: St
 
     for number in range(20):
         assert await store.load_record(record_id(f"account {number}")) == change(f"account {number}", 1).record
+
+
+async def test_neighbours_of_a_cancelled_caller_get_their_answers(store: Store) -> None:
+    callers = [asyncio.create_task(store.commit(change(f"account {number}", 1))) for number in range(20)]
+    await asyncio.sleep(0)
+    for caller in callers[::2]:
+        caller.cancel()
+
+    done = await asyncio.gather(*callers, return_exceptions=True)
+
+    assert done[1::2] == [None] * 10
 
 
 async def test_rows_hide_what_is_sealed() -> None:

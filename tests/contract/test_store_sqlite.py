@@ -257,9 +257,11 @@ async def test_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
 
 def test_readable_copy_is_made_private(path: Path) -> None:
     path.chmod(0o644)
-
     asyncio.run(open_and_close(path))
+    assert mode(path) == 0o600
 
+    path.chmod(0o644)
+    migrate(path)
     assert mode(path) == 0o600
 
 

@@ -89,14 +89,10 @@ def create_private(path: Path) -> None:
     POSIX locks that SQLite holds on it.
 
     Raises:
-        Misconfigured: the file can neither be made nor narrowed.
+        Misconfigured: the file can be neither made nor narrowed.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE)
-        try:
-            os.fchmod(descriptor, _PRIVATE)
-        finally:
-            os.close(descriptor)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE))
         # SQLite makes the names of its logs durable, but not that of the database itself.
         directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -104,7 +100,8 @@ def create_private(path: Path) -> None:
         finally:
             os.close(directory)
     except OSError as error:
-        raise Misconfigured(f"cannot make {path} private to this user: {error.strerror}") from error
+        raise Misconfigured(f"cannot make {path}: {error.strerror}") from error
+    narrow(path)
 
 
 def narrow(path: Path) -> None:

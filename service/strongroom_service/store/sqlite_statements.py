@@ -19,10 +19,11 @@ _INSERT_EVENT = "INSERT INTO events (record_id, version, at, sealed) VALUES (?, 
 _INSERT_VAULT = "INSERT INTO vault (id, version, sealed) VALUES (1, ?, ?) ON CONFLICT DO NOTHING"
 _REPLACE_VAULT = "UPDATE vault SET version = ?, sealed = ? WHERE id = 1 AND version = ?"
 
+# Begins with UPDATE, not WITH: sqlite3 counts rows only of statements that do (else `rowcount` is -1). The VALUES are
+# columns column1, column2, ... to PostgreSQL as well.
 _REPLACE_RECORDS = (
-    "WITH new (record_id, version, sealed) AS (VALUES {rows})"
-    " UPDATE records SET version = new.version, sealed = new.sealed FROM new"
-    " WHERE records.record_id = new.record_id AND records.version = new.version - 1"
+    "UPDATE records SET version = new.column2, sealed = new.column3 FROM (VALUES {rows}) AS new"
+    " WHERE records.record_id = new.column1 AND records.version = new.column2 - 1"
 )
 _INSERT_EVENTS = "INSERT INTO events (record_id, version, at, sealed) VALUES {rows}"
 # Few enough that the texts of all lengths stay in the connection's cache of 128 prepared statements.
@@ -39,17 +40,13 @@ def write_all(cursor: sqlite3.Cursor, rows: Sequence[Row]) -> bool:
     Raises:
         sqlite3.Error: refused by the database; the transaction must be rolled back.
     """
-    seen: set[bytes] = set()
     together: list[Change] = []
     in_turn: list[Row] = []
     for row in rows:
-        # One UPDATE looks at the rows before it: of several changes to one record, it can only take the first.
-        if isinstance(row, Change) and row.version > 1 and row.record_id not in seen:
+        if isinstance(row, Change) and row.version > 1:
             together.append(row)
         else:
             in_turn.append(row)
-        if isinstance(row, Change):
-            seen.add(row.record_id)
     return _write_together(cursor, together) and all(write_row(cursor, row) for row in in_turn)
 
 
@@ -86,6 +83,7 @@ def _write_together(cursor: sqlite3.Cursor, changes: Sequence[Change]) -> bool:
         part = changes[start : start + _ROWS_PER_STATEMENT]
         records = chain.from_iterable((change.record_id, change.version, change.sealed_record) for change in part)
         cursor.execute(_REPLACE_RECORDS.format(rows=_places(len(part), "(?, ?, ?)")), tuple(records))
+        # Less when a row is at another version, and when two of these change the same record: it is updated once.
         if cursor.rowcount != len(part):
             return False
         events = chain.from_iterable(
