@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from strongroom_service.domain.ceremonies import Register, Statement
+from strongroom_service.domain.ceremonies import Register, Release, Statement
 from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.decisions import check_may_begin
 from strongroom_service.domain.errors import RecordRejected
 from strongroom_service.domain.records import credential_set_digest, head_of, version_of
+from strongroom_service.keeper.formats.hpke import require_recipient
 from strongroom_service.keeper.formats.request import parse_request
 from strongroom_service.keeper.formats.statement import make_ceremony
 
@@ -39,6 +40,8 @@ class Beginner:
             Refusal: it could not be completed now.
         """
         request = parse_request(request_bytes)
+        if isinstance(request.parameters, Release):
+            require_recipient(request.parameters.recipient)
         check_may_begin(case.record, request, now=case.now)
         statement = Statement(
             request=request,

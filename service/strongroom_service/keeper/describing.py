@@ -114,7 +114,11 @@ class Describer:
         return PageStart(version=version, chain_head=head)
 
     def _open_event(self, case: Case, row: frames_pb2.EventRow) -> OpenedEvent:
-        key = derive_one_time_key(self.keys.token, parse_header(row.sealed))
+        header = parse_header(row.sealed)
+        if not self.keys.may_open_events(header.epoch):
+            message = f"an event is sealed under epoch {header.epoch}, which is not in use"
+            raise RecordRejected(message)
+        key = derive_one_time_key(self.keys.token, header)
         return decode_event(key.open(Kind.EVENT, record_id=case.record_id, version=row.version, sealed=row.sealed))
 
     def _sign(self, receipt_for: ReceiptFor, nonce: bytes, reply: bytes, *, record: Record | None) -> SignedAnswer:

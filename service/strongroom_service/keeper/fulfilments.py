@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from strongroom_service.domain.errors import Misconfigured
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -19,14 +21,33 @@ _FILE_MODE = 0o600
 
 
 class FulfilmentLog:
-    """An append-only file."""
+    """An append-only file.
+
+    Raises:
+        Misconfigured: it cannot be opened for appending.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(
-            path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _FILE_MODE
-        )
+        try:
+            self._descriptor = os.open(
+                path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _FILE_MODE
+            )
+        except OSError as error:
+            message = f"the fulfilment log {path} cannot be opened: {error.strerror}"
+            raise Misconfigured(message) from error
 
     def append(self, grant: Grant, *, record_id: bytes, now: Millis) -> None:
-        """Write that `grant` is about to be answered."""
+        """Write that `grant` is about to be answered.
+
+        Raises:
+            Misconfigured: it cannot be written, so nothing may be answered; the grant stays and can be asked for again.
+        """
         line = f"{now} {grant.operation.value} {record_id.hex()} {grant.version} {grant.chain_head.hex()}\n"
-        os.write(self._descriptor, line.encode("ascii"))
+        try:
+            written = os.write(self._descriptor, line.encode("ascii"))
+        except OSError as error:
+            message = f"the fulfilment log cannot be written: {error.strerror}"
+            raise Misconfigured(message) from error
+        if written != len(line):
+            message = "the fulfilment log took a part of a line only"
+            raise Misconfigured(message)

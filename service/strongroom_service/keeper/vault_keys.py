@@ -58,6 +58,10 @@ class VaultKeys:
         """A RETIRED seal epoch opens events only, never records: who puts back a record of that time is refused."""
         return seal_epoch == self.seal_epoch
 
+    def may_open_events(self, seal_epoch: int) -> bool:
+        """Events stay where they were sealed: ACTIVE and RETIRED epochs open them."""
+        return seal_epoch in self.ceremony_keys
+
 
 def open_vault(token: Token, *, version: int, sealed: bytes) -> VaultKeys:
     """Open the vault row, check every key that it names in the token, and derive what the keeper works with.

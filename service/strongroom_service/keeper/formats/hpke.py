@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from strongroom_service.domain.errors import Reason, Refusal
+from strongroom_service.domain.errors import InvalidField, Reason, Refusal
 from strongroom_service.domain.fields import encode_fields
 
 SUITE_ID = 1
@@ -30,6 +30,23 @@ class Direction(Enum):
 
     TO_KEEPER = b"to-keeper"
     TO_CLIENT = b"to-client"
+
+
+def require_recipient(public_key: bytes) -> None:
+    """Refuse, before anybody signs for it, a recipient that nothing can be sealed to.
+
+    RFC 9180 section 7.1.4: a shared secret of zeros, which a point of small order makes with any key, is an error.
+    Found only when the answer is sealed, it would cost the account an attempt that cannot be fulfilled.
+
+    Raises:
+        InvalidField: `public_key` (32 bytes) is such a point.
+    """
+    try:
+        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(public_key))
+    except ValueError:
+        raise InvalidField(
+            field="request.release.recipient", rule="must be an X25519 public key that is not of small order"
+        ) from None
 
 
 def seal_to_client(plaintext: bytes, *, recipient: bytes, challenge: bytes) -> bytes:

@@ -63,12 +63,15 @@ def parse_header(sealed: bytes) -> Header:
     """Return the header of `sealed`.
 
     Raises:
-        RecordRejected: it is too short, or of a format that this release does not know.
+        RecordRejected: it is too short, of a format that this release does not know, or names no epoch.
     """
     if len(sealed) < _HEADER_BYTES + _TAG_BYTES or sealed[0] != FORMAT:
         message = "not a sealed form of a format known here"
         raise RecordRejected(message)
     epoch = int.from_bytes(sealed[1 : 1 + _EPOCH_BYTES], "big")
+    if epoch < 1:
+        message = "a sealed form of no epoch"
+        raise RecordRejected(message)
     return Header(epoch=epoch, salt=sealed[1 + _EPOCH_BYTES : _HEADER_BYTES])
 
 
