@@ -34,7 +34,7 @@ def write_all(cursor: sqlite3.Cursor, rows: Sequence[Row]) -> bool:
     """Write all `rows` inside the open transaction in few statements; on False the transaction must be rolled back.
 
     Why not a statement a row: sqlite3 gives up the interpreter's lock around every step and, while the event loop is
-    busy, waits up to a switch interval (5 ms by default) to get it back. Beside a thread that never rests, batches of 64
+    busy, waits up to a switch interval (5 ms, usually) to get it back. Beside a thread that never rests, batches of 64
     went from 75 to 1,950 changes a second; beside a loop that comes round every half millisecond, from 4,050 to 5,140,
     with a quarter of the 99th percentile. The price, when nothing else runs, is a fifth more processor time a change.
 
