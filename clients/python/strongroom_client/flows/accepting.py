@@ -1,0 +1,24 @@
+"""The user's word that a vault may have gone back: its operator restored an older database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+from strongroom_client.memory import AccountMemory
+from strongroom_client.session import Session
+from strongroom_client.steps import Flow, Keep
+
+
+def accept_older_vault(session: Session) -> Flow[AccountMemory]:
+    """Go on from the contested position, if there is one, and take key bundles of any serial anew.
+
+    The evidence stays where it is. What backups are encrypted to stays as well: it came from this device.
+    """
+    memory = session.memory
+    session.service = None
+    if memory.contested is not None:
+        memory = replace(memory, position=memory.contested, contested=None, credentials=None, opened_archive_version=0)
+    session.memory = replace(memory, bundles=MappingProxyType({}))
+    yield Keep(session.memory, None)
+    return session.memory

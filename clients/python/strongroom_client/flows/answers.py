@@ -1,0 +1,189 @@
+"""Signed answers: verified, compared with what this device remembers, and remembered themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Protocol, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from strongroom.v1 import resources_pb2, vault_service_pb2
+from strongroom_client.clock import Millis
+from strongroom_client.descriptions import Service, describe_policy
+from strongroom_client.errors import ReplyMismatch, VaultWentBack
+from strongroom_client.memory import AccountMemory
+from strongroom_client.memory_folder import Proof
+from strongroom_client.session import Session
+from strongroom_client.steps import Flow, Keep, KeepContested, Rpc, call
+from strongroom_client.verification.bundles import VerifiedBundle, verify_bundle
+from strongroom_client.verification.positions import Position, check_goes_on
+from strongroom_client.verification.receipts import ReceiptFor, check_receipt
+
+NONCE_BYTES = 32
+_KNOWN_ALGORITHMS = frozenset({-7, -8, -257})  # ES256, EdDSA, RS256 (WebAuthn Level 3, section 5.8.5)
+_Reply = TypeVar("_Reply", bound=Message)
+
+
+class SignedAnswer(Protocol):
+    """Every response of the vault but BeginCeremony's."""
+
+    @property
+    def reply(self) -> bytes:
+        """Serialized reply message."""
+
+    @property
+    def receipt(self) -> resources_pb2.Receipt:
+        """The keeper's signature over it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A verified answer: the reply's bytes, the position that it speaks of, and the proof to keep."""
+
+    reply: bytes
+    position: Position
+    proof: Proof
+
+
+def current_service(session: Session) -> Flow[Service]:
+    """Return the vault's verified description, asking for it where there is none or its bundle is over.
+
+    Raises:
+        NotProven: the vault's description cannot be believed.
+    """
+    service = session.service
+    if service is not None and session.clock() <= service.bundle.not_after:
+        return service
+    return (yield from ask_service(session))
+
+
+def ask_service(session: Session) -> Flow[Service]:
+    """Ask for the vault's description and keys, verify them, and remember the bundle."""
+    nonce = session.random(NONCE_BYTES)
+    answer = yield from call(
+        Rpc.GET_SERVICE_INFO,
+        vault_service_pb2.GetServiceInfoRequest(nonce=nonce),
+        vault_service_pb2.GetServiceInfoResponse,
+    )
+    reply = parse(vault_service_pb2.ServiceInfoReply, answer.reply)
+    trust = session.settings.trust
+    bundle = verify_bundle(reply.key_bundle, trust=trust, seen=session.memory.bundles, now=session.clock())
+    check_receipt(
+        answer.receipt,
+        receipt_for=ReceiptFor.GET_SERVICE_INFO,
+        challenge=nonce,
+        reply=answer.reply,
+        identity_keys=bundle.identity_keys,
+    )
+    session.service = _service(session, reply, bundle)
+    seen = {**session.memory.bundles, **dict.fromkeys(bundle.signers, bundle.seen)}
+    session.memory = replace(session.memory, pins=trust.pins, bundles=MappingProxyType(seen))
+    yield Keep(session.memory, None)
+    return session.service
+
+
+def verify_answer(
+    session: Session, answer: SignedAnswer, *, receipt_for: ReceiptFor, challenge: bytes, question: bytes
+) -> Flow[Verified]:
+    """Verify an answer over `challenge`: that of a ceremony, kept whole as the `question`, or a nonce, which is both.
+
+    Raises:
+        ReceiptInvalid: it is not signed, as it is, for this question.
+    """
+    service = yield from current_service(session)
+    fingerprint = answer.receipt.identity_fingerprint
+    if fingerprint not in service.bundle.identity_keys and session.settings.trust.counts(fingerprint):
+        service = yield from ask_service(session)  # a pinned key that came into use since the bundle was read
+    identity_keys = service.bundle.identity_keys
+    position = check_receipt(
+        answer.receipt,
+        receipt_for=receipt_for,
+        challenge=challenge,
+        reply=answer.reply,
+        identity_keys=identity_keys,
+    )
+    proof = Proof(
+        receipt_for=receipt_for.value,
+        question=question,
+        reply=answer.reply,
+        receipt=answer.receipt.SerializeToString(),
+        identity_key=identity_keys[fingerprint],
+        verified_at=session.clock(),
+    )
+    return Verified(answer.reply, position, proof)
+
+
+def learn(session: Session, verified: Verified, *, memory: AccountMemory) -> Flow[None]:
+    """Remember `memory` at the position of a verified answer, if that goes on from what is remembered.
+
+    The credentials in `memory` must be those at that position, or None.
+
+    Raises:
+        VaultWentBack: it does not; both positions are kept as evidence, and nothing goes on until the user accepts.
+    """
+    shown, known = verified.position, session.memory.position
+    try:
+        check_goes_on(shown, known=known)
+    except VaultWentBack:
+        session.memory = replace(session.memory, contested=shown)
+        yield KeepContested(known=known, shown=shown, proof=verified.proof)
+        yield Keep(session.memory, verified.proof)
+        raise
+    session.memory = replace(memory, position=shown)
+    yield Keep(session.memory, verified.proof)
+
+
+def require_uncontested(session: Session) -> None:
+    """Stop where the vault went back and the user has not accepted it.
+
+    Raises:
+        VaultWentBack: it did, earlier.
+    """
+    if session.memory.contested is not None:
+        check_goes_on(session.memory.contested, known=session.memory.position)
+
+
+def parse(message: type[_Reply], serialized: bytes) -> _Reply:
+    """Parse a reply.
+
+    Raises:
+        ReplyMismatch: it is no such message.
+    """
+    try:
+        return message.FromString(serialized)
+    except DecodeError:
+        raise ReplyMismatch(f"the answer is no {message.DESCRIPTOR.name}") from None
+
+
+def require_owner(session: Session, *, tenant: str, account: str) -> None:
+    """Refuse a signed answer about another account.
+
+    Raises:
+        ReplyMismatch: it is about another tenant or account.
+    """
+    owner = session.settings.owner
+    if (tenant, account) != (owner.tenant, owner.account):
+        raise ReplyMismatch("the answer is about another account")
+
+
+def _service(session: Session, reply: vault_service_pb2.ServiceInfoReply, bundle: VerifiedBundle) -> Service:
+    settings = session.settings
+    if reply.tenant != settings.owner.tenant:
+        raise ReplyMismatch(f"the vault takes this account token for one of tenant {reply.tenant[:64]!r}")
+    if settings.rp_id not in {None, reply.rp_id}:
+        raise ReplyMismatch(f"the vault's RP ID is {reply.rp_id[:253]!r}, not {settings.rp_id!r}")
+    origin = settings.origin or next(iter(reply.origins), "")
+    if origin not in reply.origins:
+        raise ReplyMismatch("the vault does not accept this client's origin")
+    return Service(
+        tenant=reply.tenant,
+        rp_id=reply.rp_id,
+        origin=origin,
+        algorithms=tuple(number for number in reply.algorithms if number in _KNOWN_ALGORITHMS),
+        max_envelope_bytes=reply.max_envelope_bytes,
+        policy=describe_policy(reply.policy),
+        bundle=bundle,
+        keeper_time=Millis(reply.keeper_time.ToMilliseconds()),
+        development=reply.development,
+    )

@@ -1,0 +1,81 @@
+"""Questions about the record and its history. They change nothing at the vault."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from strongroom.v1 import resources_pb2, vault_service_pb2
+from strongroom_client.descriptions import HistoryEvent, VaultStatus, describe_event, describe_vault
+from strongroom_client.errors import ReplyMismatch
+from strongroom_client.flows.answers import (
+    NONCE_BYTES,
+    learn,
+    parse,
+    require_owner,
+    require_uncontested,
+    verify_answer,
+)
+from strongroom_client.session import Session
+from strongroom_client.steps import Flow, Rpc, call
+from strongroom_client.verification.credential_sets import credential_set
+from strongroom_client.verification.histories import check_page, next_page_start
+from strongroom_client.verification.receipts import ReceiptFor
+
+
+def ask_vault(session: Session) -> Flow[VaultStatus]:
+    """Ask for the record, verify the answer, and remember its position and credentials.
+
+    Raises:
+        NotProven: the answer cannot be believed; VaultWentBack where it is older than what is remembered.
+    """
+    require_uncontested(session)
+    nonce = session.random(NONCE_BYTES)
+    answer = yield from call(
+        Rpc.GET_VAULT, vault_service_pb2.GetVaultRequest(nonce=nonce), vault_service_pb2.GetVaultResponse
+    )
+    verified = yield from verify_answer(
+        session, answer, receipt_for=ReceiptFor.GET_VAULT, challenge=nonce, question=nonce
+    )
+    reply = parse(vault_service_pb2.VaultReply, verified.reply)
+    require_owner(session, tenant=reply.tenant, account=reply.account)
+    if (reply.state == resources_pb2.VAULT_STATE_NONE) != (verified.position.version == 0):
+        raise ReplyMismatch("the vault's answer has a version without a record, or a record without a version")
+    credentials = credential_set(reply.credentials, recovery_public_key=reply.recovery_public_key)
+    yield from learn(session, verified, memory=replace(session.memory, credentials=credentials))
+    return describe_vault(reply, version=verified.position.version, chain_head=verified.position.chain_head)
+
+
+def ask_history(session: Session) -> Flow[tuple[HistoryEvent, ...]]:
+    """Ask for every page of the history, newest first, and check that it is whole and passes through what is known.
+
+    Raises:
+        NotProven: an answer cannot be believed, an event is missing, or the history is another than remembered.
+    """
+    require_uncontested(session)
+    known = session.memory.position
+    events: list[HistoryEvent] = []
+    token, start = b"", None
+    while True:
+        nonce = session.random(NONCE_BYTES)
+        answer = yield from call(
+            Rpc.LIST_EVENTS,
+            vault_service_pb2.ListEventsRequest(nonce=nonce, page_token=token),
+            vault_service_pb2.ListEventsResponse,
+        )
+        verified = yield from verify_answer(
+            session, answer, receipt_for=ReceiptFor.LIST_EVENTS, challenge=nonce, question=nonce
+        )
+        reply = parse(vault_service_pb2.ListEventsReply, verified.reply)
+        require_owner(session, tenant=reply.tenant, account=reply.account)
+        begin = verified.position if start is None else start
+        end = next_page_start(reply.next_page_token)
+        if end.version >= begin.version > 0:
+            raise ReplyMismatch("the history's next page does not lie before this one")
+        check_page(reply.events, start=begin, end=end, known=known)
+        at_same = verified.position == session.memory.position
+        credentials = session.memory.credentials if at_same else None
+        yield from learn(session, verified, memory=replace(session.memory, credentials=credentials))
+        events.extend(describe_event(event) for event in reply.events)
+        token, start = reply.next_page_token, end
+        if not token:
+            return tuple(events)

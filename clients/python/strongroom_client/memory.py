@@ -1,0 +1,250 @@
+"""What a device remembers of one account's vault, as a value and as JSON, schema 1.
+
+It holds no secret. Version and chain head come from verified receipts and signed answers only, never from a statement.
+Bytes are lower-case hex. The reader takes exactly the members it knows, each of its type.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from enum import Enum, unique
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from strongroom.v1 import resources_pb2
+from strongroom_client.age_keys import AgeKeyError, decode_recipient
+from strongroom_client.errors import MemoryFault
+from strongroom_client.verification.bundles import FINGERPRINT_BYTES, SeenBundle
+from strongroom_client.verification.credential_sets import CredentialSet, PublicCredential
+from strongroom_client.verification.positions import GENESIS, HEAD_BYTES, Position
+
+_Value = TypeVar("_Value")
+SCHEMA = 1
+_U64 = 2**64
+_DIGEST_BYTES = 32
+_RECOVERY_KEY_BYTES = 32
+
+
+@unique
+class Mode(Enum):
+    """How the envelope is locked before it reaches the vault; the value is the name in files and on command lines."""
+
+    PRF = "prf"
+    VAULT_HELD = "vault-held"
+
+    @property
+    def wire(self) -> resources_pb2.Mode.ValueType:
+        """The protocol's value."""
+        return resources_pb2.MODE_PRF if self is Mode.PRF else resources_pb2.MODE_VAULT_HELD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRef:
+    """Whose memory it is: a vault, by the name that this device has for it, a tenant and an account."""
+
+    vault: str
+    tenant: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountMemory:
+    """What is remembered.
+
+    Attributes:
+        owner: whose memory it is.
+        pins: fingerprints that were pinned when last used; a vault that was pinned is never used unpinned again.
+        position: newest version and chain head that the vault has signed for.
+        contested: position that the vault signed for although it does not go on from `position`; stops all else.
+        bundles: newest key bundle seen, by fingerprint of its signer.
+        credentials: the credentials at `position`; None where they are not known.
+        mode: how this device locked, or knowingly accepted, the envelope; None where it has not.
+        opened_archive_version: newest archive version whose envelope this device has opened; 0 for none.
+        archive_recipient: `age1...` that new archives are encrypted to; None before the first opened envelope.
+        recovery_recipient: `age1...` of the recovery key in force; None likewise.
+    """
+
+    owner: AccountRef
+    pins: frozenset[bytes] = frozenset()
+    position: Position = GENESIS
+    contested: Position | None = None
+    bundles: Mapping[bytes, SeenBundle] = field(default_factory=lambda: MappingProxyType({}))
+    credentials: CredentialSet | None = None
+    mode: Mode | None = None
+    opened_archive_version: int = 0
+    archive_recipient: str | None = None
+    recovery_recipient: str | None = None
+
+
+def encode_memory(memory: AccountMemory) -> bytes:
+    """Return `memory` as JSON."""
+    document = {
+        "schema": SCHEMA,
+        "vault": memory.owner.vault,
+        "tenant": memory.owner.tenant,
+        "account": memory.owner.account,
+        "pins": sorted(pin.hex() for pin in memory.pins),
+        "position": _position_document(memory.position),
+        "contested": None if memory.contested is None else _position_document(memory.contested),
+        "bundles": {
+            fingerprint.hex(): {"serial": bundle.serial, "sha256": bundle.sha256.hex()}
+            for fingerprint, bundle in memory.bundles.items()
+        },
+        "credentials": None if memory.credentials is None else _credentials_document(memory.credentials),
+        "mode": None if memory.mode is None else memory.mode.value,
+        "opened_archive_version": memory.opened_archive_version,
+        "archive_recipient": memory.archive_recipient,
+        "recovery_recipient": memory.recovery_recipient,
+    }
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def decode_memory(encoded: bytes, *, owner: AccountRef) -> AccountMemory:
+    """Read what `encode_memory` wrote for `owner`, and nothing else.
+
+    Raises:
+        MemoryFault: any member is missing, unknown or malformed, or it is another account's.
+    """
+    try:
+        memory = _decode(_members(json.loads(encoded), _MEMBERS))
+    except (ValueError, TypeError, AgeKeyError, RecursionError):
+        raise MemoryFault(f"the memory file is damaged or not of schema {SCHEMA}") from None
+    if memory.owner != owner:
+        raise MemoryFault("the memory file belongs to another account")
+    return memory
+
+
+_MEMBERS = frozenset(
+    {
+        "schema",
+        "vault",
+        "tenant",
+        "account",
+        "pins",
+        "position",
+        "contested",
+        "bundles",
+        "credentials",
+        "mode",
+        "opened_archive_version",
+        "archive_recipient",
+        "recovery_recipient",
+    }
+)
+
+
+def _decode(document: dict[str, Any]) -> AccountMemory:
+    if document["schema"] != SCHEMA:
+        raise ValueError
+    return AccountMemory(
+        owner=AccountRef(
+            vault=_text(document["vault"]), tenant=_text(document["tenant"]), account=_text(document["account"])
+        ),
+        pins=frozenset(_octets(pin, FINGERPRINT_BYTES) for pin in _list(document["pins"])),
+        position=_position(document["position"]),
+        contested=_optional(document["contested"], _position),
+        bundles=MappingProxyType(
+            {
+                _octets(fingerprint, FINGERPRINT_BYTES): _bundle(bundle)
+                for fingerprint, bundle in _mapping(document["bundles"]).items()
+            }
+        ),
+        credentials=_optional(document["credentials"], _credentials),
+        mode=_optional(document["mode"], Mode),
+        opened_archive_version=_count(document["opened_archive_version"]),
+        archive_recipient=_optional(document["archive_recipient"], _recipient),
+        recovery_recipient=_optional(document["recovery_recipient"], _recipient),
+    )
+
+
+def _position_document(position: Position) -> dict[str, object]:
+    return {"version": position.version, "chain_head": position.chain_head.hex()}
+
+
+def _position(value: object) -> Position:
+    members = _members(value, {"version", "chain_head"})
+    return Position(_count(members["version"]), _octets(members["chain_head"], HEAD_BYTES))
+
+
+def _bundle(value: object) -> SeenBundle:
+    members = _members(value, {"serial", "sha256"})
+    return SeenBundle(_count(members["serial"]), _octets(members["sha256"], _DIGEST_BYTES))
+
+
+def _credentials_document(credentials: CredentialSet) -> dict[str, object]:
+    return {
+        "passkeys": [
+            {"credential_id": passkey.credential_id.hex(), "cose_key": passkey.cose_key.hex()}
+            for passkey in credentials.passkeys
+        ],
+        "recovery_public_key": credentials.recovery_public_key.hex(),
+    }
+
+
+def _credentials(value: object) -> CredentialSet:
+    members = _members(value, {"passkeys", "recovery_public_key"})
+    passkeys = (_members(passkey, {"credential_id", "cose_key"}) for passkey in _list(members["passkeys"]))
+    recovery_public_key = _octets(members["recovery_public_key"])
+    if len(recovery_public_key) not in {0, _RECOVERY_KEY_BYTES}:
+        raise ValueError
+    return CredentialSet(
+        passkeys=tuple(
+            sorted(PublicCredential(_octets(one["credential_id"]), _octets(one["cose_key"])) for one in passkeys)
+        ),
+        recovery_public_key=recovery_public_key,
+    )
+
+
+def _optional(value: object, decode: Callable[[object], _Value]) -> _Value | None:
+    return None if value is None else decode(value)
+
+
+def _members(value: object, names: AbstractSet[str]) -> dict[str, Any]:
+    members = _mapping(value)
+    if set(members) != names:
+        raise ValueError
+    return members
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError
+    return value
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise TypeError
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _count(value: object) -> int:
+    """Read a whole number of 64 unsigned bits; JSON's true is no 1."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError
+    if not 0 <= value < _U64:
+        raise ValueError
+    return value
+
+
+def _octets(value: object, length: int | None = None) -> bytes:
+    text = _text(value)
+    octets = bytes.fromhex(text)
+    if octets.hex() != text or (length is not None and len(octets) != length):
+        raise ValueError
+    return octets
+
+
+def _recipient(value: object) -> str:
+    recipient = _text(value)
+    decode_recipient(recipient)
+    return recipient

@@ -1,0 +1,75 @@
+"""A client on a device of its own, against a vault in this process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from strongroom_client.authenticators.port import Assertion, Attestation
+from strongroom_client.authenticators.software import InsecureSoftwareAuthenticator
+from strongroom_client.client import VaultClient
+from strongroom_client.clock import Millis
+from strongroom_client.memory import AccountMemory, AccountRef
+from strongroom_client.memory_folder import Proof
+from strongroom_client.session import VaultSettings
+from strongroom_client.transport import Connection
+from strongroom_client.verification.bundles import Trust
+from strongroom_client.verification.positions import Position
+from tests.fakes.vault import ACCOUNT, TENANT, FakeVault
+
+OWNER = AccountRef(vault="test", tenant=TENANT, account=ACCOUNT)
+
+
+@dataclass
+class FakeMemory:
+    """Implements the client's Memory without a disk; keeps all that it was given."""
+
+    kept: AccountMemory = field(default_factory=lambda: AccountMemory(owner=OWNER))
+    proofs: list[Proof] = field(default_factory=list)
+    contested: list[tuple[Position, Position]] = field(default_factory=list)
+
+    def load(self) -> AccountMemory:
+        return self.kept
+
+    def keep(self, memory: AccountMemory, *, proof: Proof | None) -> None:
+        self.kept = memory
+        if proof is not None:
+            self.proofs.append(proof)
+
+    def keep_contested(self, *, known: Position, shown: Position, proof: Proof) -> None:
+        self.contested.append((known, shown))
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@dataclass
+class CountingAuthenticator:
+    """Counts the prompts of a software authenticator, and can spoil its PRF outputs."""
+
+    real: InsecureSoftwareAuthenticator
+    prompts: int = 0
+    spoil_prf: dict[int, bytes | None] = field(default_factory=dict)
+
+    def make_credential(self, **arguments: object) -> Attestation:
+        self.prompts += 1
+        return self.real.make_credential(**arguments)  # type: ignore[arg-type]  # passed on as given
+
+    def get_assertion(self, **arguments: object) -> Assertion:
+        self.prompts += 1
+        made = self.real.get_assertion(**arguments)  # type: ignore[arg-type]  # passed on as given
+        if self.prompts in self.spoil_prf:
+            return replace(made, prf_output=self.spoil_prf[self.prompts])
+        return made
+
+
+def client_of(
+    vault: FakeVault, *, connection: Connection | None = None, memory: FakeMemory | None = None, pinned: bool = True
+) -> VaultClient:
+    """A client that pins the vault's identity key."""
+    trust = Trust(pins=frozenset({vault.fingerprint})) if pinned else Trust(pins=frozenset(), unpinned=True)
+    return VaultClient(
+        settings=VaultSettings(owner=OWNER, trust=trust),
+        connection=connection or vault,
+        memory=memory or FakeMemory(),
+        clock=lambda: Millis(vault.now),
+    )
