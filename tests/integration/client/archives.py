@@ -14,6 +14,8 @@ import pyrage  # type: ignore[import-untyped]  # ships no types
 import zstandard
 
 from strongroom_client.age_keys import generate_identity, recipient_of
+from strongroom_client.archive.reader import extract_archive
+from strongroom_client.archive.writer import ArchiveSummary, write_archive
 
 IDENTITY = generate_identity()
 RECIPIENT = recipient_of(IDENTITY)
@@ -84,6 +86,14 @@ def opened(archive: Path) -> bytes:
     """Return the tar stream of `archive`, opened with the libraries and not with the code under test."""
     plaintext = pyrage.decrypt(archive.read_bytes(), [pyrage.x25519.Identity.from_str(IDENTITY.reveal())])
     return zstandard.ZstdDecompressor().decompressobj().decompress(plaintext)
+
+
+def write(source: Path, target: Path) -> ArchiveSummary:
+    return write_archive(source=source, target=target, recipients=[RECIPIENT], progress=None)
+
+
+def extract(archive: Path, target: Path) -> None:
+    extract_archive(archive=archive, target=target, identities=[IDENTITY], progress=None)
 
 
 def extract_naively(tar: bytes, target: Path) -> None:

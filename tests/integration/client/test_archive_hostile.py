@@ -40,7 +40,7 @@ ATTACKS: dict[str, Callable[[Path], list[Member]]] = {
     "folder through a link": lambda _: [member("s", SYMLINK, "../outside"), member("s/new", FOLDER)],
     "folder entry over a link": lambda _: [
         member("s", SYMLINK, "../outside"),
-        member("s", FOLDER),
+        member("s", FOLDER, mode=0o755),
         member("s/new", content=EVIL),
     ],
     "link through a link": lambda _: [member("s", SYMLINK, "../outside"), member("s/new", SYMLINK, "/nowhere")],
