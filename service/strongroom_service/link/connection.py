@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from google.protobuf.message import DecodeError
 
@@ -82,9 +82,7 @@ class KeeperConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        if not isinstance(transport, asyncio.WriteTransport):
-            raise TypeError(f"{type(transport).__name__} cannot be written to")
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)  # by promise only: uvloop's are no such class
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""

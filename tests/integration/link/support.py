@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +17,9 @@ from strongroom.keeper.v1.frames_pb2 import DescribeServiceCall, KeeperCall, Kee
 from strongroom_service.link.frames import FrameReader, encode_frame
 
 ROOT = Path(__file__).resolve().parents[3]
-ENVIRONMENT = {"PYTHONPATH": str(ROOT)}
+# What decides which code a child runs, and whether its coverage counts; nothing else of ours.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name.startswith(("PYTHON", "COVERAGE"))}
+ENVIRONMENT["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
 PATIENCE_SECONDS = 30.0
 
 
@@ -55,9 +59,14 @@ class ToyKeeper:
         return self.path.with_suffix(f".{suffix}")
 
     def end(self) -> str:
-        """Kill it if it still runs; return what it has logged."""
-        self.process.kill()
-        output, _ = self.process.communicate(timeout=PATIENCE_SECONDS)
+        """End it if it still runs, gently so that its coverage counts; return what it has logged."""
+        self.process.send_signal(signal.SIGCONT)
+        self.process.terminate()
+        try:
+            output, _ = self.process.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            output, _ = self.process.communicate()
         return output
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from strongroom.keeper.v1.frames_pb2 import KeeperCall, KeeperReply, OpenVaultReply
 from strongroom_service.application.keepers import Caller
@@ -108,6 +109,10 @@ async def test_calls_made_together_each_get_their_own_answer(tmp_path: Path) -> 
             assert pool.ready
             assert pool.id_key.value == b"k" * 32
             assert "kkk" not in repr(pool.id_key)
+
+
+def test_the_fast_event_loop_serves_as_well(tmp_path: Path) -> None:
+    uvloop.run(test_calls_made_together_each_get_their_own_answer(tmp_path))
 
 
 async def test_a_killed_keeper_fails_its_calls_and_its_successor_is_used(tmp_path: Path) -> None:

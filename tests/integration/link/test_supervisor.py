@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,12 @@ class Serving:
     def pids(self, child: str) -> list[int]:
         return [line["pid"] for line in self.lines("child_started") if line["child"] == child]
 
+    def started(self) -> set[int]:
+        return {line["pid"] for line in self.lines("child_started")}
+
+    def ended(self) -> set[int]:
+        return {line["pid"] for line in self.lines("child_ended")}
+
     def await_pids(self, child: str, number: int) -> list[int]:
         until(lambda: len(self.pids(child)) >= number, f"{child} was started {number} times")
         return self.pids(child)
@@ -97,6 +104,9 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     for serving in running:
         serving.process.kill()
         serving.process.wait()
+        for pid in serving.started() - serving.ended():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)  # left over only where a promise is broken
 
 
 def gate(folder: Path) -> str:
