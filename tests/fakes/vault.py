@@ -12,6 +12,7 @@ import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
@@ -277,7 +278,7 @@ class FakeVault:
         keys = dict(self.record.credentials)
         if made.credential_id not in keys or _b64(challenge) not in made.client_data_json:
             raise NotVerified("NOT_VERIFIED")
-        key = CoseKey.parse(cbor.decode(keys[made.credential_id]))
+        key = CoseKey.parse(cast("dict[int, object]", cbor.decode(keys[made.credential_id])))
         signed = made.authenticator_data + hashlib.sha256(made.client_data_json).digest()
         key.verify(signed, made.signature)
 

@@ -1,4 +1,4 @@
-"""What a failed call says, as this client's errors: google.rpc ErrorInfo (domain "strongroom"), RetryInfo, BadRequest."""
+"""What a failed call says, as this client's errors: ErrorInfo (domain "strongroom"), RetryInfo and BadRequest."""
 
 from __future__ import annotations
 

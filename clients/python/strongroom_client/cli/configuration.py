@@ -1,0 +1,162 @@
+"""The client's configuration, strongroom.toml in its state folder. It names files, and holds no secret itself.
+
+    vault = "vault.example:443"            required: host and port
+    tenant = "acme"                        required
+    account = "alice"                      required
+    account_token_file = "token.jwt"       required; kept fresh by the product
+    pins = ["5f3a..."]                     fingerprints of identity keys, 64 hex digits each; or
+    unpinned = true                        said in so many words: receipts then prove nothing
+    ca_file = "ca.pem"                     CAs to believe; the system's where absent
+    insecure = true                        no TLS at all; for tests
+    name = "work"                          this device's name for the vault; `vault` where absent
+    rp_id = "vault.example"                what the vault must say its RP ID is
+    origin = "https://vault.example"       which of the vault's origins the authenticator is told
+
+    [authenticator]
+    kind = "software-insecure"             keys in clear in a file; for tests and demonstrations
+    file = "passkeys.json"                 or
+    kind = "security-key"                  the one security key that is plugged in
+
+Relative paths start at the state folder. What is not known here is refused, not ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from strongroom_client.errors import DeviceError, UnpinnedVault
+from strongroom_client.memory import AccountRef
+from strongroom_client.session import VaultSettings
+from strongroom_client.transport import Address
+from strongroom_client.verification.bundles import Trust
+
+FILE_NAME = "strongroom.toml"
+SOFTWARE = "software-insecure"
+SECURITY_KEY = "security-key"
+_REQUIRED = frozenset({"vault", "tenant", "account", "account_token_file"})
+_OPTIONAL = frozenset({"pins", "unpinned", "ca_file", "insecure", "name", "rp_id", "origin", "authenticator"})
+_Value = TypeVar("_Value")
+
+
+class ConfigurationFault(DeviceError):
+    """The configuration file is missing or wrong; says where."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthenticatorChoice:
+    """Which authenticator; `file` only for the software one."""
+
+    kind: str
+    file: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What the file says. `memory_root` is where memories are kept."""
+
+    settings: VaultSettings
+    address: Address
+    account_token_file: Path
+    authenticator: AuthenticatorChoice
+    memory_root: Path
+
+
+def default_state_folder() -> Path:
+    """Return the folder for state of the XDG base directory specification."""
+    root = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(root) if Path(root).is_absolute() else Path.home() / ".local" / "state") / "strongroom"
+
+
+def load_configuration(state: Path) -> Configuration:
+    """Read the configuration in the folder `state`.
+
+    Raises:
+        ConfigurationFault: it is missing, or something in it is.
+        UnpinnedVault: it neither pins nor says `unpinned = true`, or does both.
+    """
+    path = state / FILE_NAME
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationFault(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationFault(f"{path} is not TOML: {error}") from error
+    try:
+        return _read(document, state)
+    except ConfigurationFault as fault:
+        raise ConfigurationFault(f"{path}: {fault}") from None
+
+
+def _read(document: dict[str, Any], state: Path) -> Configuration:
+    _require_names(document, required=_REQUIRED, optional=_OPTIONAL)
+    vault = _get(document, "vault", str)
+    ca_file = _optional(document, "ca_file", str)
+    owner = AccountRef(
+        vault=_optional(document, "name", str) or vault,
+        tenant=_get(document, "tenant", str),
+        account=_get(document, "account", str),
+    )
+    settings = VaultSettings(
+        owner=owner,
+        trust=_trust(document),
+        rp_id=_optional(document, "rp_id", str),
+        origin=_optional(document, "origin", str),
+    )
+    address = Address(
+        target=vault,
+        root_certificates=None if ca_file is None else state / ca_file,
+        insecure=_optional(document, "insecure", bool) or False,
+    )
+    return Configuration(
+        settings=settings,
+        address=address,
+        account_token_file=state / _get(document, "account_token_file", str),
+        authenticator=_authenticator(_optional(document, "authenticator", dict), state),
+        memory_root=state / "memory",
+    )
+
+
+def _trust(document: dict[str, Any]) -> Trust:
+    pins: list[Any] = _optional(document, "pins", list) or []
+    unpinned = _optional(document, "unpinned", bool) or False
+    if unpinned == bool(pins):
+        raise UnpinnedVault("the configuration must either pin an identity key (pins) or say unpinned = true, not both")
+    try:
+        return Trust(pins=frozenset(bytes.fromhex(pin) for pin in pins), unpinned=unpinned)
+    except (ValueError, TypeError):
+        raise ConfigurationFault("pins must be fingerprints of 64 hex digits") from None
+
+
+def _authenticator(table: dict[str, Any] | None, state: Path) -> AuthenticatorChoice:
+    if table is None:
+        return AuthenticatorChoice(kind=SECURITY_KEY, file=None)
+    kind = _get(table, "kind", str)
+    if kind == SECURITY_KEY:
+        _require_names(table, required=frozenset({"kind"}), optional=frozenset())
+        return AuthenticatorChoice(kind=kind, file=None)
+    if kind == SOFTWARE:
+        _require_names(table, required=frozenset({"kind", "file"}), optional=frozenset())
+        return AuthenticatorChoice(kind=kind, file=state / _get(table, "file", str))
+    raise ConfigurationFault(f'authenticator.kind must be "{SOFTWARE}" or "{SECURITY_KEY}"')
+
+
+def _require_names(table: dict[str, Any], *, required: frozenset[str], optional: frozenset[str]) -> None:
+    if missing := sorted(required - set(table)):
+        raise ConfigurationFault(f"{', '.join(missing)} must be there")
+    if unknown := sorted(set(table) - required - optional):
+        raise ConfigurationFault(f"{', '.join(unknown)} is not known")
+
+
+def _get(table: dict[str, Any], name: str, kind: type[_Value]) -> _Value:
+    value = table.get(name)
+    if not isinstance(value, kind) or value == "":
+        raise ConfigurationFault(f"{name} must be a {kind.__name__}")
+    return value
+
+
+def _optional(table: dict[str, Any], name: str, kind: type[_Value]) -> _Value | None:
+    return _get(table, name, kind) if name in table else None

@@ -1,0 +1,43 @@
+"""From a configuration to an open client and an authenticator: the only module that names concrete parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import typer
+
+from strongroom_client.account_tokens import AccountTokenFile
+from strongroom_client.authenticators.ctap import CtapAuthenticator
+from strongroom_client.authenticators.port import Authenticator
+from strongroom_client.authenticators.software import InsecureSoftwareAuthenticator
+from strongroom_client.cli.configuration import AuthenticatorChoice, Configuration
+from strongroom_client.cli.security_key import TerminalInteraction, find_security_key
+from strongroom_client.client import VaultClient
+from strongroom_client.memory_folder import MemoryFolder
+from strongroom_client.transport import GrpcConnection
+
+
+@contextmanager
+def opened_client(configuration: Configuration) -> Iterator[VaultClient]:
+    """Open a client on this device's memory; warn where nothing that the vault says can be proven."""
+    settings = configuration.settings
+    if settings.trust.unpinned:
+        typer.secho("Warning: no identity key is pinned, so that the vault's receipts prove nothing.", err=True)
+    with ExitStack() as stack:
+        memory = stack.enter_context(MemoryFolder(configuration.memory_root, owner=settings.owner))
+        token = AccountTokenFile(configuration.account_token_file)
+        connection = GrpcConnection(configuration.address, account_token=token)
+        stack.callback(connection.close)
+        yield stack.enter_context(VaultClient(settings=settings, connection=connection, memory=memory))
+
+
+def chosen_authenticator(choice: AuthenticatorChoice) -> Authenticator:
+    """Return the authenticator that the configuration names.
+
+    Raises:
+        AuthenticatorError: there is not exactly one security key.
+    """
+    if choice.file is not None:
+        return InsecureSoftwareAuthenticator(state_path=choice.file)
+    return CtapAuthenticator(device=find_security_key(), user_interaction=TerminalInteraction())

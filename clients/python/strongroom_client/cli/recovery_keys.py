@@ -1,0 +1,54 @@
+"""The recovery key at the terminal: read from a file or unseen, shown once, never an argument."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import typer
+
+from strongroom_client.errors import DeviceError
+from strongroom_client.recovery_key import ROWS, RecoveryKey, parse_recovery_key
+
+_MAX_FILE_BYTES = 4096
+
+
+def read_recovery_key(path: Path) -> RecoveryKey:
+    """Return the key in a file.
+
+    Raises:
+        DeviceError: the file cannot be read.
+        RecoveryKeyTypo: it holds a mistake.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE_BYTES)
+    except OSError as error:
+        raise DeviceError(f"the recovery key file cannot be read: {error.strerror}") from error
+    return parse_recovery_key(content.decode("ascii", errors="replace"))
+
+
+def prompt_recovery_key() -> RecoveryKey:
+    """Ask for the key row by row, unseen.
+
+    Raises:
+        RecoveryKeyTypo: it holds a mistake.
+    """
+    rows = [typer.prompt(f"Row {row} of {ROWS}", hide_input=True, err=True) for row in range(1, ROWS + 1)]
+    return parse_recovery_key("\n".join(rows))
+
+
+def write_recovery_key(key: RecoveryKey, path: Path) -> None:
+    """Write the key to a new file of mode 0600.
+
+    Raises:
+        DeviceError: the file is there already, or cannot be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(key.reveal().encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise DeviceError(f"the recovery key cannot be written to {path}: {error.strerror}") from error
