@@ -117,6 +117,11 @@ class Desk:
         self.id_key = opened.open_vault.id_key
         self.renewed_vault = opened.open_vault.successor_sealed
 
+    def lose_token(self) -> None:
+        if not isinstance(self.token, FakeToken):
+            raise TypeError("only a token in memory can be lost at will")
+        self.token.lose()
+
     def call(self, call: frames_pb2.KeeperCall) -> frames_pb2.KeeperReply:
         call.request_id = "test"
         reply = self.handler.handle(call)
