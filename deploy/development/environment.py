@@ -58,6 +58,7 @@ class VaultShape:
         rp_id, origins: of the tenant.
         policy: lines of the tenant's [policy] beside on_exhaustion, such as {"budget": 3, "cool_down_seconds": [1]}.
         settings: further lines at the head of strongroom.toml.
+        keeper_settings: further lines of its [keepers].
         limits: lines of its [limits].
     """
 
@@ -66,6 +67,7 @@ class VaultShape:
     origins: tuple[str, ...] = ("http://localhost",)
     policy: Mapping[str, int | Sequence[int]] = field(default_factory=dict)
     settings: Mapping[str, int | float | str] = field(default_factory=dict)
+    keeper_settings: Mapping[str, int | float] = field(default_factory=dict)
     limits: Mapping[str, int | float] = field(default_factory=dict)
 
 
@@ -144,7 +146,7 @@ def make_files(folder: Path, shape: VaultShape) -> VaultFiles:
             "tls_key_file": "server-key.pem",
         },
         "metrics": {"port": metrics_port},
-        "keepers": {"count": shape.keepers, "log_file": "keeper/fulfilled.log"},
+        "keepers": {"count": shape.keepers, "log_file": "keeper/fulfilled.log", **shape.keeper_settings},
         "pkcs11": {
             "module_file": str(token.module_path),
             "token_label": token.label,

@@ -135,6 +135,7 @@ class _Front:
             listen=listen,
             limits=limits,
             credentials=certificate.credentials(),
+            wait_until_idle=guard.wait_until_idle,
         )
 
     def _observe_commit(self, seconds: float, rows: int) -> None:

@@ -37,6 +37,7 @@ _COMPLETIONS: Final = {
     "ReleaseEnvelope": Operation.RELEASE,
     "DeleteVault": Operation.DELETE,
 }
+_IDLE_POLL_SECONDS: Final = 0.01
 _OK: Final = "OK"
 _CANCELLED: Final = "CANCELLED"
 _DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
@@ -88,6 +89,11 @@ class Guard:
         self._max_deadline_seconds = max_deadline_seconds
         self._max_concurrent_calls = max_concurrent_calls
         self._running = 0
+
+    async def wait_until_idle(self) -> None:
+        """Return when no call is under way. For the end of the service, hence without ado."""
+        while self._running:  # noqa: ASYNC110  an event would cost every call, for one use at the end
+            await asyncio.sleep(_IDLE_POLL_SECONDS)
 
     async def run(
         self,
