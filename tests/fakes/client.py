@@ -14,6 +14,7 @@ from strongroom_client.session import VaultSettings
 from strongroom_client.transport import Connection
 from strongroom_client.verification.bundles import Trust
 from strongroom_client.verification.positions import Position
+from tests.fakes.front import CheatingFront
 from tests.fakes.vault import ACCOUNT, TENANT, FakeVault
 
 OWNER = AccountRef(vault="test", tenant=TENANT, account=ACCOUNT)
@@ -63,13 +64,33 @@ class CountingAuthenticator:
 
 
 def client_of(
-    vault: FakeVault, *, connection: Connection | None = None, memory: FakeMemory | None = None, pinned: bool = True
+    vault: FakeVault,
+    *,
+    connection: Connection | None = None,
+    memory: FakeMemory | None = None,
+    pinned: bool = True,
+    pauses: list[float] | None = None,
 ) -> VaultClient:
-    """A client that pins the vault's identity key."""
-    trust = Trust(pins=frozenset({vault.fingerprint})) if pinned else Trust(pins=frozenset(), unpinned=True)
+    """A client that pins the vault's identity key, and notes its pauses instead of waiting."""
+    trust = Trust(pins=frozenset({vault.keys.fingerprint})) if pinned else Trust(pins=frozenset(), unpinned=True)
     return VaultClient(
         settings=VaultSettings(owner=OWNER, trust=trust),
         connection=connection or vault,
         memory=memory or FakeMemory(),
         clock=lambda: Millis(vault.now),
+        pause=list[float]().append if pauses is None else pauses.append,
     )
+
+
+@dataclass
+class EnrolledDevice:
+    """A device whose account is enrolled, behind a front that may cheat."""
+
+    vault: FakeVault
+    front: CheatingFront
+    memory: FakeMemory
+    authenticator: CountingAuthenticator
+
+    def client(self) -> VaultClient:
+        """The client as it is after a restart."""
+        return client_of(self.vault, connection=self.front, memory=self.memory)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from google.protobuf.message import Message
 
@@ -11,7 +12,9 @@ from strongroom_client.errors import Unavailable
 from strongroom_client.steps import Rpc
 from tests.fakes.vault import FakeVault
 
-Spoil = Callable[[Message], Message | None]
+AnyMessage: TypeAlias = Any
+"""Whichever message an RPC has: tests spoil its fields by name."""
+Spoil: TypeAlias = Callable[[AnyMessage], Message | None]
 
 
 @dataclass

@@ -14,60 +14,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fido2 import cbor
 from fido2.cose import CoseKey
 from fido2.webauthn import AttestationObject
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from strongroom.v1 import ceremony_pb2, event_pb2, resources_pb2, vault_service_pb2
 from strongroom_client.errors import BeginAgain, NotVerified, NoVault, VaultExists
 from strongroom_client.fields import encode_fields, hash_fields
 from strongroom_client.steps import Rpc
+from tests.fakes.vault_keys import FakeVaultKeys, timestamp
+from tests.fakes.vault_record import FakeRecord
 
 TENANT, ACCOUNT, RP_ID, ORIGIN = "acme", "alice", "vault.example", "https://vault.example"
 NOW = 1_800_000_000_000
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
-_DAY_MS = 24 * 3600 * 1000
-_RECEIPT = "strongroom/v1/receipt/"
-
-
-@dataclass(frozen=True, slots=True)
-class FakeRecord:
-    """The account's record; `chain` holds the head at each version, from the genesis on."""
-
-    version: int = 0
-    chain: tuple[bytes, ...] = (bytes(32),)
-    state: resources_pb2.VaultState.ValueType = resources_pb2.VAULT_STATE_NONE
-    mode: resources_pb2.Mode.ValueType = resources_pb2.MODE_UNSPECIFIED
-    credentials: tuple[tuple[bytes, bytes], ...] = ()
-    recovery: bytes = b""
-    archives: tuple[vault_service_pb2.ReleasedEnvelope, ...] = ()
-    events: tuple[event_pb2.Event, ...] = ()
-    life: int = 0
-
-    @property
-    def head(self) -> bytes:
-        return self.chain[-1]
-
-    @property
-    def effective_recovery(self) -> bytes:
-        return self.recovery if self.state == resources_pb2.VAULT_STATE_LIVE else b""
-
-    @property
-    def listed(self) -> list[resources_pb2.Credential]:
-        return [resources_pb2.Credential(credential_id=one, cose_key=key) for one, key in sorted(self.credentials)]
-
-    @property
-    def credential_set_sha256(self) -> bytes:
-        parts = [part for pair in sorted(self.credentials) for part in pair]
-        return hash_fields("strongroom/v1/credential-set", *parts, self.effective_recovery)
 
 
 @dataclass
@@ -78,19 +41,10 @@ class FakeVault:
     events_per_page: int = 2
     record: FakeRecord = field(default_factory=FakeRecord)
     serial: int = 1
-    identity: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
-    transport: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate)
+    keys: FakeVaultKeys = field(default_factory=FakeVaultKeys)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     calls: list[Rpc] = field(default_factory=list)
     _granted: dict[bytes, Message] = field(default_factory=dict)
-
-    @property
-    def identity_public_key(self) -> bytes:
-        return self.identity.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-
-    @property
-    def fingerprint(self) -> bytes:
-        return hash_fields("strongroom/v1/identity-key", self.identity_public_key)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -118,46 +72,12 @@ class FakeVault:
         raise AssertionError(rpc)
 
     def bundle(self) -> resources_pb2.SignedKeyBundle:
-        public_key = self.transport.public_key().public_bytes_raw()
-        bundle = resources_pb2.KeyBundle(
-            serial=self.serial,
-            not_before_time=timestamp(self.now - 1_000),
-            not_after_time=timestamp(self.now + 29 * _DAY_MS),
-            transport_keys=[
-                resources_pb2.TransportKey(
-                    key_id=hash_fields("strongroom/v1/transport-key-id", public_key)[:16],
-                    suite=resources_pb2.HPKE_SUITE_X25519_SHA256_AES256GCM,
-                    public_key=public_key,
-                )
-            ],
-            identity_keys=[
-                resources_pb2.IdentityKey(fingerprint=self.fingerprint, public_key=self.identity_public_key)
-            ],
-            previous_bundle_sha256=bytes(32),
-        )
-        return self.sign_bundle(bundle)
+        return self.keys.bundle(serial=self.serial, now=self.now)
 
-    def sign_bundle(self, bundle: resources_pb2.KeyBundle) -> resources_pb2.SignedKeyBundle:
-        serialized = bundle.SerializeToString()
-        signature = self.sign(hash_fields("strongroom/v1/key-bundle", serialized))
-        return resources_pb2.SignedKeyBundle(
-            bundle=serialized,
-            signatures=[resources_pb2.BundleSignature(fingerprint=self.fingerprint, signature=signature)],
-        )
-
-    def sign(self, digest: bytes) -> bytes:
-        r, s = decode_dss_signature(self.identity.sign(digest, ec.ECDSA(Prehashed(SHA256()))))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-
-    def receipt(
-        self, rpc: str, *, challenge: bytes, reply: bytes, version: int | None = None, head: bytes | None = None
-    ) -> resources_pb2.Receipt:
-        version = self.record.version if version is None else version
-        head = self.record.head if head is None else head
-        digest = hash_fields(_RECEIPT + rpc, challenge, hashlib.sha256(reply).digest(), version, head)
-        return resources_pb2.Receipt(
-            signature=self.sign(digest), identity_fingerprint=self.fingerprint, version=version, chain_head=head
-        )
+    def receipt(self, rpc: str, *, challenge: bytes, reply: bytes) -> resources_pb2.Receipt:
+        """Over the record as it is."""
+        record = self.record
+        return self.keys.receipt(rpc, challenge=challenge, reply=reply, version=record.version, head=record.head)
 
     def _service_info(self, request: vault_service_pb2.GetServiceInfoRequest) -> Message:
         reply = vault_service_pb2.ServiceInfoReply(
@@ -169,7 +89,7 @@ class FakeVault:
             key_bundle=self.bundle(),
             keeper_time=timestamp(self.now),
         ).SerializeToString()
-        receipt = self.receipt("get-service-info", challenge=request.nonce, reply=reply, version=0, head=bytes(32))
+        receipt = self.keys.receipt("get-service-info", challenge=request.nonce, reply=reply, version=0, head=bytes(32))
         return vault_service_pb2.GetServiceInfoResponse(reply=reply, receipt=receipt)
 
     def _get_vault(self, request: vault_service_pb2.GetVaultRequest) -> Message:
@@ -317,7 +237,7 @@ class FakeVault:
         *,
         challenge: bytes,
     ) -> Message:
-        opened = _SUITE.decrypt(request.sealed_envelope, self.transport, info=_info(b"to-keeper", challenge))
+        opened = _SUITE.decrypt(request.sealed_envelope, self.keys.transport, info=_info(b"to-keeper", challenge))
         secret, envelope = opened[:32], opened[32:]
         if hash_fields("strongroom/v1/store-secret", secret) != asked.store.secret_sha256:
             raise NotVerified("NOT_VERIFIED")
@@ -361,10 +281,6 @@ class FakeVault:
 
     def _answer(self, response: Callable[..., Message], rpc: str, challenge: bytes, reply: bytes) -> Message:
         return response(reply=reply, receipt=self.receipt(rpc, challenge=challenge, reply=reply))
-
-
-def timestamp(at: int) -> Timestamp:
-    return Timestamp(seconds=at // 1_000, nanos=at % 1_000 * 1_000_000)
 
 
 def _info(direction: bytes, challenge: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -41,8 +42,15 @@ class VaultClient:
     """
 
     def __init__(
-        self, *, settings: VaultSettings, connection: Connection, memory: Memory, clock: Clock = system_clock
+        self,
+        *,
+        settings: VaultSettings,
+        connection: Connection,
+        memory: Memory,
+        clock: Clock = system_clock,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._pause = pause
         self._connection = connection
         self._memory = memory
         self._session = Session(settings=settings, memory=memory.load(), clock=clock, random=secrets.token_bytes)
@@ -132,7 +140,7 @@ class VaultClient:
             case Call(rpc, request):
                 return self._connection.call(rpc, request)
             case Pause(seconds):
-                time.sleep(seconds)
+                self._pause(seconds)
             case _:
                 return take_here(step, memory=self._memory, authenticator=authenticator)
         return None

@@ -8,11 +8,12 @@ from strongroom.v1 import resources_pb2
 from strongroom_client.clock import Millis
 from strongroom_client.errors import BundleInvalid, UnpinnedVault
 from strongroom_client.verification.bundles import SeenBundle, Trust, VerifiedBundle, verify_bundle
-from tests.fakes.vault import NOW, FakeVault, timestamp
+from tests.fakes.vault import NOW, FakeVault
+from tests.fakes.vault_keys import timestamp
 
 VAULT = FakeVault(serial=7)
 STRANGER = FakeVault(serial=7)
-PINNED = Trust(pins=frozenset({VAULT.fingerprint}))
+PINNED = Trust(pins=frozenset({VAULT.keys.fingerprint}))
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -23,7 +24,7 @@ def verify(
     seen: SeenBundle | None = None,
     now: int = NOW,
 ) -> VerifiedBundle:
-    known = {} if seen is None else {VAULT.fingerprint: seen}
+    known = {} if seen is None else {VAULT.keys.fingerprint: seen}
     return verify_bundle(signed, trust=trust, seen=known, now=Millis(now))
 
 
@@ -33,16 +34,16 @@ def bundle_of(vault: FakeVault) -> resources_pb2.KeyBundle:
 
 def test_bundle_gives_transport_key_and_pinned_identity_key() -> None:
     verified = verify(VAULT.bundle())
-    assert verified.transport_key == VAULT.transport.public_key().public_bytes_raw()
-    assert verified.identity_keys == {VAULT.fingerprint: VAULT.identity_public_key}
-    assert verified.signers == (VAULT.fingerprint,)
+    assert verified.transport_key == VAULT.keys.transport.public_key().public_bytes_raw()
+    assert verified.identity_keys == {VAULT.keys.fingerprint: VAULT.keys.identity_public_key}
+    assert verified.signers == (VAULT.keys.fingerprint,)
     assert verified.seen.serial == 7
 
 
 def test_bundle_never_introduces_an_identity_key() -> None:
     bundle = bundle_of(VAULT)
-    bundle.identity_keys.add(fingerprint=STRANGER.fingerprint, public_key=STRANGER.identity_public_key)
-    assert STRANGER.fingerprint not in verify(VAULT.sign_bundle(bundle)).identity_keys
+    bundle.identity_keys.add(fingerprint=STRANGER.keys.fingerprint, public_key=STRANGER.keys.identity_public_key)
+    assert STRANGER.keys.fingerprint not in verify(VAULT.keys.sign_bundle(bundle)).identity_keys
 
 
 def test_bundle_of_an_unpinned_identity_is_refused() -> None:
@@ -51,7 +52,9 @@ def test_bundle_of_an_unpinned_identity_is_refused() -> None:
 
 
 def test_bundle_of_any_identity_is_taken_only_when_unpinned_was_said() -> None:
-    assert verify(STRANGER.bundle(), trust=Trust(pins=frozenset(), unpinned=True)).signers == (STRANGER.fingerprint,)
+    assert verify(STRANGER.bundle(), trust=Trust(pins=frozenset(), unpinned=True)).signers == (
+        STRANGER.keys.fingerprint,
+    )
 
 
 @pytest.mark.parametrize("pins", [frozenset(), frozenset({b"p" * 32})])
@@ -79,11 +82,11 @@ def test_bundle_of_another_time_is_refused(now: int) -> None:
 
 
 def swapped_transport_key(bundle: resources_pb2.KeyBundle) -> None:
-    bundle.transport_keys[0].public_key = STRANGER.transport.public_key().public_bytes_raw()
+    bundle.transport_keys[0].public_key = STRANGER.keys.transport.public_key().public_bytes_raw()
 
 
 def swapped_identity_key(bundle: resources_pb2.KeyBundle) -> None:
-    bundle.identity_keys[0].public_key = STRANGER.identity_public_key
+    bundle.identity_keys[0].public_key = STRANGER.keys.identity_public_key
 
 
 def valid_for_too_long(bundle: resources_pb2.KeyBundle) -> None:
@@ -115,10 +118,10 @@ def with_transport_key_of_unknown_suite(bundle: resources_pb2.KeyBundle) -> None
 )
 def test_bundle_is_refused_although_the_pinned_key_signed_it(spoil: Callable[[resources_pb2.KeyBundle], None]) -> None:
     bundle = bundle_of(VAULT)
-    verify(VAULT.sign_bundle(bundle))
+    verify(VAULT.keys.sign_bundle(bundle))
     spoil(bundle)
     with pytest.raises(BundleInvalid):
-        verify(VAULT.sign_bundle(bundle))
+        verify(VAULT.keys.sign_bundle(bundle))
 
 
 def test_bundle_changed_after_signing_is_refused() -> None:

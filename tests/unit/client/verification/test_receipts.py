@@ -30,12 +30,12 @@ class Question:
             receipt_for=self.receipt_for,
             challenge=self.challenge,
             reply=self.reply,
-            identity_keys={VAULT.fingerprint: VAULT.identity_public_key},
+            identity_keys={VAULT.keys.fingerprint: VAULT.keys.identity_public_key},
         )
 
 
 def question() -> Question:
-    return Question(VAULT.receipt("get-vault", challenge=NONCE, reply=b"reply", version=5, head=HEAD))
+    return Question(VAULT.keys.receipt("get-vault", challenge=NONCE, reply=b"reply", version=5, head=HEAD))
 
 
 def test_receipt_of_the_pinned_key_gives_the_position() -> None:
@@ -43,12 +43,12 @@ def test_receipt_of_the_pinned_key_gives_the_position() -> None:
 
 
 def by_a_stranger(asked: Question) -> None:
-    asked.receipt = STRANGER.receipt("get-vault", challenge=NONCE, reply=b"reply", version=5, head=HEAD)
+    asked.receipt = STRANGER.keys.receipt("get-vault", challenge=NONCE, reply=b"reply", version=5, head=HEAD)
 
 
 def by_a_stranger_under_the_pinned_name(asked: Question) -> None:
     by_a_stranger(asked)
-    asked.receipt.identity_fingerprint = VAULT.fingerprint
+    asked.receipt.identity_fingerprint = VAULT.keys.fingerprint
 
 
 def swapped_reply(asked: Question) -> None:

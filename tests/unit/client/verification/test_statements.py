@@ -10,7 +10,8 @@ from strongroom_client.clock import Millis
 from strongroom_client.errors import StatementMismatch, VaultWentBack
 from strongroom_client.verification.positions import Position
 from strongroom_client.verification.statements import CheckedCeremony, Expected, challenge_of, check_ceremony
-from tests.fakes.vault import ACCOUNT, NOW, ORIGIN, RP_ID, TENANT, timestamp
+from tests.fakes.vault import ACCOUNT, NOW, ORIGIN, RP_ID, TENANT
+from tests.fakes.vault_keys import timestamp
 
 HEAD = b"h" * 32
 DIGEST = b"d" * 32
