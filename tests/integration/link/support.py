@@ -49,7 +49,7 @@ class ToyKeeper:
         self.process = subprocess.Popen(
             keeper_argv(path, *options), env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        until(lambda: self.process.poll() is not None or _listens(path), "keeper listens")
+        until(lambda: self.process.poll() is not None or listens(path), "keeper listens")
 
     @property
     def pid(self) -> int:
@@ -128,6 +128,6 @@ def do(what: str, call_id: int = 7) -> KeeperCall:
     return KeeperCall(call_id=call_id, describe_service=DescribeServiceCall(nonce=what.encode()))
 
 
-def _listens(path: Path) -> bool:
+def listens(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as visitor:
         return visitor.connect_ex(str(path)) == 0

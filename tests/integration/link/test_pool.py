@@ -11,94 +11,16 @@ import pytest
 import uvloop
 
 from strongroom.keeper.v1.frames_pb2 import KeeperCall, KeeperReply, OpenVaultReply
-from strongroom_service.application.keepers import Caller
-from strongroom_service.application.rows import RecordRow, VaultRow
+from strongroom_service.application.rows import RecordRow
 from strongroom_service.domain.errors import (
     Fault,
     KeeperUnavailable,
-    Misconfigured,
-    OutcomeUnknown,
-    RecordRejected,
-    StoreUnavailable,
-    StrongroomError,
-    TokenFault,
-    VersionConflict,
 )
 from strongroom_service.link.frames import FrameReader, encode_frame
-from strongroom_service.link.keeper_client import KeeperPool
 from strongroom_service.link.keeper_link import LinkTimes
 from tests.fakes.log import RecordingLog
+from tests.integration.link.pools import CALLER, IMPATIENT, Switch, both_in_use, pool_over, started, told
 from tests.integration.link.support import eventually, toy_keeper
-
-CALLER = Caller(account_token="token", request_id="request")
-TIMES = LinkTimes(
-    call_timeout_seconds=20.0,
-    probe_interval_seconds=0.05,
-    backoff_first_seconds=0.02,
-    backoff_most_seconds=0.1,
-    start_timeout_seconds=20.0,
-)
-IMPATIENT = LinkTimes(
-    call_timeout_seconds=0.5, probe_interval_seconds=60.0, backoff_first_seconds=0.02, start_timeout_seconds=1.0
-)
-
-
-class Vault:
-    """The vault's row in memory; `answers` are what commits meet before they are let through."""
-
-    def __init__(self, sealed: bytes = b"vault", *answers: type[StrongroomError]) -> None:
-        self.row: VaultRow | None = VaultRow(version=1, sealed=sealed)
-        self.answers = list(answers)
-        self.loads = 0
-
-    async def load(self) -> VaultRow | None:
-        self.loads += 1
-        return self.row
-
-    async def commit(self, row: VaultRow) -> None:
-        if self.answers:
-            self.row = VaultRow(version=2, sealed=b"another front's")
-            raise self.answers.pop()
-        self.row = row
-
-
-class Switch:
-    def __init__(self) -> None:
-        self.heard: list[bool] = []
-
-    def set(self, value: bool) -> None:  # noqa: FBT001  the callback's shape
-        self.heard.append(value)
-
-
-def pool_over(
-    *paths: Path,
-    vault: Vault | None = None,
-    times: LinkTimes = TIMES,
-    ready: Switch | None = None,
-    log: RecordingLog | None = None,
-) -> KeeperPool:
-    vault = vault or Vault()
-    return KeeperPool(
-        paths=paths,
-        load_vault=vault.load,
-        commit_vault=vault.commit,
-        times=times,
-        log=log or RecordingLog(),
-        on_ready=(ready or Switch()).set,
-    )
-
-
-@asynccontextmanager
-async def started(pool: KeeperPool) -> AsyncIterator[KeeperPool]:
-    await pool.start()
-    try:
-        yield pool
-    finally:
-        await pool.close()
-
-
-async def told(pool: KeeperPool, what: str = "pid") -> int:
-    return int((await pool.describe_service(CALLER, nonce=what.encode())).reply)
 
 
 async def test_calls_made_together_each_get_their_own_answer(tmp_path: Path) -> None:
@@ -123,8 +45,8 @@ async def test_a_killed_keeper_fails_its_calls_and_its_successor_is_used(tmp_pat
         hanging = [asyncio.create_task(told(pool, "hang")) for _ in range(3)]
         await eventually(keeper.file("hanging").exists, "the keeper hangs")
         keeper.process.kill()
-        outcomes = await asyncio.gather(*hanging, return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes] == [KeeperUnavailable] * 3
+        await eventually(lambda: all(call.done() for call in hanging), "every call has come to its end")
+        assert [type(call.exception()) for call in hanging] == [KeeperUnavailable] * 3
         with pytest.raises(KeeperUnavailable):
             await told(pool)
         assert not pool.ready
@@ -146,10 +68,6 @@ async def test_a_hung_keeper_costs_its_own_calls_only(tmp_path: Path) -> None:
             assert len(answered) == len(failed) == 10  # evenly shared, as nobody knew
             assert {await told(pool) for _ in range(20)} == {two.pid}
             assert pool.ready
-
-
-def both_in_use(pool: KeeperPool) -> bool:
-    return all(link.connection is not None for link in pool._links)  # noqa: SLF001  no caller needs to know
 
 
 async def test_calls_avoid_a_busy_keeper(tmp_path: Path) -> None:
@@ -202,114 +120,6 @@ async def test_calls_avoid_an_unwell_keeper(tmp_path: Path) -> None:
             await eventually(lambda: not all(link.healthy for link in pool._links), "it is unwell")  # noqa: SLF001
             assert pool.ready
             assert {await told(pool) for _ in range(10)} == {two.pid}
-
-
-@pytest.mark.parametrize("kind", [Misconfigured, TokenFault, RecordRejected, Fault])
-async def test_start_fails_with_what_the_keeper_says_of_its_keys(tmp_path: Path, kind: type[Fault]) -> None:
-    with toy_keeper(tmp_path / "one.sock") as keeper:
-        pool = pool_over(keeper.path, vault=Vault(b"fault " + kind.__name__.encode()))
-        with pytest.raises(kind, match="as asked"):
-            await pool.start()
-        with pytest.raises(KeeperUnavailable):
-            _ = pool.id_key
-
-
-async def test_start_fails_before_init(tmp_path: Path) -> None:
-    vault = Vault()
-    vault.row = None
-    with toy_keeper(tmp_path / "one.sock") as keeper, pytest.raises(Misconfigured, match="init"):
-        await pool_over(keeper.path, vault=vault).start()
-
-
-async def test_start_gives_up_when_nobody_listens(tmp_path: Path) -> None:
-    with pytest.raises(KeeperUnavailable, match="cannot connect"):
-        await pool_over(tmp_path / "one.sock", times=IMPATIENT).start()
-
-
-async def test_start_waits_for_keepers_that_come_late(tmp_path: Path) -> None:
-    log = RecordingLog()
-    pool = pool_over(tmp_path / "one.sock", log=log)
-    starting = asyncio.create_task(pool.start())
-    await eventually(lambda: "keeper_not_opened" in log.events(), "the pool has tried in vain")
-    with toy_keeper(tmp_path / "one.sock") as keeper:
-        await starting
-        assert await told(pool) == keeper.pid
-        await pool.close()
-
-
-async def test_start_waits_for_a_store_that_comes_late(tmp_path: Path) -> None:
-    class LateVault(Vault):
-        async def load(self) -> VaultRow | None:
-            if self.loads < 2:
-                self.loads += 1
-                raise StoreUnavailable
-            return await super().load()
-
-    with toy_keeper(tmp_path / "one.sock") as keeper:
-        async with started(pool_over(keeper.path, vault=LateVault())) as pool:
-            assert pool.ready
-
-
-async def test_a_bug_in_loading_the_vault_ends_the_start(tmp_path: Path) -> None:
-    class BrokenVault(Vault):
-        async def load(self) -> VaultRow | None:
-            raise ZeroDivisionError
-
-    with toy_keeper(tmp_path / "one.sock") as keeper, pytest.raises(ZeroDivisionError):
-        await pool_over(keeper.path, vault=BrokenVault()).start()
-
-
-async def test_a_successor_is_committed_and_then_opened(tmp_path: Path) -> None:
-    vault = Vault(b"due")
-    with toy_keeper(tmp_path / "one.sock") as keeper:
-        async with started(pool_over(keeper.path, vault=vault)) as pool:
-            assert vault.row == VaultRow(version=2, sealed=b"renewed")
-            assert await told(pool, "opened") == 2
-
-
-@pytest.mark.parametrize("answer", [VersionConflict, OutcomeUnknown])
-async def test_another_fronts_successor_is_taken_where_it_came_first(
-    tmp_path: Path, answer: type[StrongroomError]
-) -> None:
-    vault = Vault(b"due", answer)
-    with toy_keeper(tmp_path / "one.sock") as keeper:
-        async with started(pool_over(keeper.path, vault=vault)) as pool:
-            assert vault.row == VaultRow(version=2, sealed=b"another front's")
-            assert await told(pool, "opened") == 2
-
-
-async def test_successors_without_end_are_a_fault(tmp_path: Path) -> None:
-    class ForgetfulVault(Vault):
-        async def commit(self, row: VaultRow) -> None:
-            pass
-
-    with toy_keeper(tmp_path / "one.sock") as keeper, pytest.raises(Fault, match="still due"):
-        await pool_over(keeper.path, vault=ForgetfulVault(b"due")).start()
-
-
-async def test_the_vault_is_opened_again_from_time_to_time(tmp_path: Path) -> None:
-    times = LinkTimes(probe_interval_seconds=0.02, reopen_interval_seconds=0.05)
-    with toy_keeper(tmp_path / "one.sock") as keeper:
-        async with started(pool_over(keeper.path, times=times)) as pool:
-            opened = [1]
-            while opened[-1] < 3:
-                opened.append(await told(pool, "opened"))
-            assert sorted(opened) == opened
-            assert pool.ready
-
-
-async def test_a_keeper_with_another_vaults_keys_is_not_used(tmp_path: Path) -> None:
-    log = RecordingLog()
-    with toy_keeper(tmp_path / "one.sock") as one:
-        async with started(pool_over(one.path, tmp_path / "two.sock", log=log)) as pool:
-            with toy_keeper(tmp_path / "two.sock", "--id-key", "x" * 32):
-                await eventually(lambda: "different id keys" in str(log.lines), "it is refused")
-                assert {await told(pool) for _ in range(10)} == {one.pid}
-
-
-async def test_an_id_key_of_another_length_is_refused(tmp_path: Path) -> None:
-    with toy_keeper(tmp_path / "one.sock", "--id-key", "short") as keeper, pytest.raises(Fault, match="5 bytes"):
-        await pool_over(keeper.path).start()
 
 
 Script = Callable[[KeeperCall], bytes]

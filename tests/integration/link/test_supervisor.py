@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,7 @@ import pytest
 
 from strongroom_service.application.keepers import Caller
 from strongroom_service.application.rows import VaultRow
-from strongroom_service.domain.errors import KeeperUnavailable, Misconfigured
-from strongroom_service.link.child import Child, ChildSpec
+from strongroom_service.domain.errors import KeeperUnavailable
 from strongroom_service.link.keeper_client import KeeperPool
 from strongroom_service.link.keeper_link import LinkTimes
 from tests.fakes.log import RecordingLog
@@ -28,6 +28,7 @@ from tests.integration.link.support import (
     PATIENCE_SECONDS,
     do,
     keeper_argv,
+    listens,
     opened_client,
     until,
 )
@@ -119,7 +120,7 @@ def keeper(folder: Path, name: str) -> Fields:
 
 def listening(serving: Serving, *names: str) -> None:
     for name in names:
-        until((serving.folder / f"{name}.sock").exists, f"{name} listens")
+        until(partial(listens, serving.folder / f"{name}.sock"), f"{name} listens")
 
 
 def alive(pid: int) -> bool:
@@ -292,49 +293,3 @@ def test_nobody_outlives_a_killed_parent(serve: Serve) -> None:
     serving.process.kill()
     serving.process.wait(timeout=PATIENCE_SECONDS)
     until(lambda: not any(map(alive, children)), "all children end")
-
-
-def status_of(running: Child) -> dict[str, str]:
-    lines = Path(f"/proc/{running.pid}/status").read_text().splitlines()
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
-
-
-@pytest.fixture
-def sleeper() -> Iterator[Callable[..., Child]]:
-    running: list[Child] = []
-
-    def start(*, uid: int | None = None, gid: int | None = None, environment: dict[str, str] | None = None) -> Child:
-        spec = ChildSpec(name="sleeper", argv=SLEEPER, uid=uid, gid=gid, environment=environment or {})
-        running.append(Child(spec, log=RecordingLog()))
-        return running[-1]
-
-    yield start
-    for started in running:
-        started.kill()
-        until(lambda started=started: started.exit_code() is not None, "it ends")  # type: ignore[misc]
-
-
-def test_a_child_gets_its_own_user_and_no_way_to_more(sleeper: Callable[..., Child]) -> None:
-    # Only root can give ids away; anybody else's child keeps the parent's.
-    uid, gid = (65534, 65533) if os.geteuid() == 0 else (os.getuid(), os.getgid())
-    running = sleeper(uid=uid, gid=gid)
-    status = status_of(running)
-    assert status["Uid"].split() == [str(uid)] * 4
-    assert status["Gid"].split() == [str(gid)] * 4
-    assert os.geteuid() != 0 or status["Groups"] == ""
-    assert os.geteuid() != 0 or int(status["CapEff"], 16) == 0
-    assert status["NoNewPrivs"] == "1"
-    assert status["Umask"] == "0077"
-    assert int(status["SigBlk"], 16) == 0
-    assert os.getsid(running.pid) == running.pid
-
-
-def test_a_child_gets_no_environment_but_its_own(sleeper: Callable[..., Child]) -> None:
-    running = sleeper(environment={"LANG": "C"})
-    environment = Path(f"/proc/{running.pid}/environ").read_bytes().split(b"\0")
-    assert {entry.partition(b"=")[0] for entry in environment if entry} == {b"LANG", b"STRONGROOM_HEARTBEAT_FD"}
-
-
-def test_a_program_that_is_not_there_is_named() -> None:
-    with pytest.raises(Misconfigured, match="/nowhere/program"):
-        Child(ChildSpec(name="ghost", argv=["/nowhere/program"]), log=RecordingLog())
