@@ -18,6 +18,7 @@ from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.front.caller import Admission
 from strongroom_service.front.guard import RPC_METHODS, Guard
+from strongroom_service.front.measured_keeper import MeasuredKeeper
 from strongroom_service.front.readiness import Readiness
 from strongroom_service.front.server import FrontServer
 from strongroom_service.front.servicer import VaultServicer
@@ -84,8 +85,16 @@ class _Front:
             resources.callback(MetricsServer(registry=self._metrics.registry, host=page.host, port=page.port).close)
             readiness = Readiness(check_store=store.check, metrics=self._metrics, log=self._log)
             pool = self._make_pool(store, readiness)
-            attempts = Attempts(keeper=pool, store=store)
-            server = self._make_server(pool=pool, store=store, attempts=attempts, health=readiness.servicer)
+            keeper = MeasuredKeeper(pool, metrics=self._metrics)
+            attempts = Attempts(keeper=keeper, store=store)
+            servicer = VaultServicer(
+                guard=self._make_guard(),
+                admission=self._make_admission(pool),
+                keeper=keeper,
+                store=store,
+                attempts=attempts,
+            )
+            server = self._make_server(servicer, health=readiness.servicer)
             await readiness.look()
             await server.start()
             self._log.info("listening", host=self._config.listen.host, port=self._config.listen.port)
@@ -101,7 +110,7 @@ class _Front:
                     await pool.close()
 
     def _make_pool(self, store: SqliteStore, readiness: Readiness) -> KeeperPool:
-        return KeeperPool(
+        pool = KeeperPool(
             paths=[keeper_socket(self._config, index) for index in range(self._config.keepers.count)],
             load_vault=store.load_vault,
             commit_vault=store.commit_vault,
@@ -109,23 +118,27 @@ class _Front:
             log=self._log,
             on_ready=readiness.note_keepers,
         )
+        self._metrics.keepers_connected.set_function(lambda: pool.healthy_keepers)
+        return pool
 
-    def _make_server(
-        self, *, pool: KeeperPool, store: SqliteStore, attempts: Attempts, health: HealthServicer
-    ) -> FrontServer:
-        listen, limits = self._config.listen, self._config.limits
-        guard = Guard(
+    def _make_guard(self) -> Guard:
+        limits = self._config.limits
+        return Guard(
             metrics=self._metrics,
             log=self._log,
             max_deadline_seconds=limits.max_deadline_seconds,
             max_concurrent_calls=limits.max_concurrent_calls,
         )
-        admission = Admission(
+
+    def _make_admission(self, pool: KeeperPool) -> Admission:
+        return Admission(
             verifier=AccountTokenVerifier(self._tenants, self._config.audience),
             id_key=lambda: pool.id_key.value,
             clock=SystemClock(),
         )
-        servicer = VaultServicer(guard=guard, admission=admission, keeper=pool, store=store, attempts=attempts)
+
+    def _make_server(self, servicer: VaultServicer, *, health: HealthServicer) -> FrontServer:
+        listen = self._config.listen
         certificate = ServerCertificate(
             certificate_file=listen.tls_certificate_file, key_file=listen.tls_key_file, log=self._log
         )
@@ -133,9 +146,9 @@ class _Front:
             servicer=servicer,
             health=health,
             listen=listen,
-            limits=limits,
+            limits=self._config.limits,
             credentials=certificate.credentials(),
-            wait_until_idle=guard.wait_until_idle,
+            wait_until_idle=servicer.guard.wait_until_idle,
         )
 
     def _observe_commit(self, seconds: float, rows: int) -> None:

@@ -36,7 +36,7 @@ _CODES: Final = {
     Reason.COOLING_DOWN: (grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many failed attempts: wait."),
     Reason.RELEASE_QUOTA: (grpc.StatusCode.RESOURCE_EXHAUSTED, "The releases of this day are used up: wait."),
     Reason.BUSY: (grpc.StatusCode.RESOURCE_EXHAUSTED, "The service is busy: wait."),
-    Reason.UNAVAILABLE: (grpc.StatusCode.UNAVAILABLE, "The service cannot answer now; nothing was changed."),
+    Reason.UNAVAILABLE: (grpc.StatusCode.UNAVAILABLE, "The service cannot answer now."),
     Reason.OUTCOME_UNKNOWN: (grpc.StatusCode.UNAVAILABLE, "The outcome is unknown: look at the vault first."),
     Reason.RECORD_REJECTED: (grpc.StatusCode.DATA_LOSS, "The stored record was rejected; the operator is alarmed."),
     Reason.INTERNAL: (grpc.StatusCode.INTERNAL, "Internal error."),

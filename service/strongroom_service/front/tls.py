@@ -44,11 +44,14 @@ class ServerCertificate:
     def credentials(self) -> grpc.ServerCredentials:
         """Return what the server listens with; every new handshake gets the newest good certificate."""
         # gRPC takes None for "no change", which its stub does not know.
-        renew = cast("Callable[[], grpc.ServerCertificateConfiguration]", self._renew)
+        renew = cast("Callable[[], grpc.ServerCertificateConfiguration]", self.renew)
         return grpc.dynamic_ssl_server_credentials(self._initial, renew, require_client_authentication=False)
 
-    def _renew(self) -> grpc.ServerCertificateConfiguration | None:
-        """Called by gRPC before each handshake; None keeps the certificate, also when new files are not fit (yet)."""
+    def renew(self) -> grpc.ServerCertificateConfiguration | None:
+        """Return the pair that has come since the last call; None keeps the one in use, also while new files are unfit.
+
+        gRPC calls it before each handshake.
+        """
         try:
             stamps = self._look()
             if stamps == self._stamps:

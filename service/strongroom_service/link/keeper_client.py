@@ -1,4 +1,8 @@
-"""The keeper port over several keepers: each call goes to the one with the fewest calls under way."""
+"""The keeper port over several keepers.
+
+Each record has a keeper of its own, which remembers the row it opened last; a call goes to another one, that with the
+fewest calls under way, only when its own has clearly more to do or is not well.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
     from strongroom_service.link.connection import KeeperConnection
     from strongroom_service.link.log import Log
 
+# How many calls more than another keeper a record's own may have under way: about what opening a row anew costs.
+_PATIENCE = 3
 # At start a keeper or store may only not be there yet; any other fault is there to stay.
 _MAY_PASS = (KeeperUnavailable, StoreUnavailable, OutcomeUnknown)
 
@@ -67,6 +73,11 @@ class KeeperPool:
     def ready(self) -> bool:
         """Whether at least one keeper has the vault open and gave the known answer at its last probe."""
         return self._ready
+
+    @property
+    def healthy_keepers(self) -> int:
+        """How many keepers have the vault open and gave the known answer at their last probe."""
+        return sum(link.healthy for link in self._links)
 
     @property
     def id_key(self) -> IdKey:
@@ -117,38 +128,42 @@ class KeeperPool:
 
     async def describe_record(self, caller: Caller, *, nonce: bytes, row: RecordRow | None) -> SignedReply:
         """See the port."""
-        return codec.signed_reply(await self._ask(codec.describe_record_call(caller, nonce=nonce, row=row)))
+        return codec.signed_reply(await self._ask(codec.describe_record_call(caller, nonce=nonce, row=row), row))
 
     async def begin(self, caller: Caller, *, request: bytes, row: RecordRow | None) -> BegunCeremony:
         """See the port."""
-        return codec.begun_ceremony(await self._ask(codec.begin_call(caller, request=request, row=row)))
+        return codec.begun_ceremony(await self._ask(codec.begin_call(caller, request=request, row=row), row))
 
     async def judge(
         self, caller: Caller, *, completion: Completion, row: RecordRow | None
     ) -> CommitOrder | AlreadyGranted:
         """See the port."""
-        return codec.verdict(await self._ask(codec.judge_call(caller, completion=completion, row=row)))
+        return codec.verdict(await self._ask(codec.judge_call(caller, completion=completion, row=row), row))
 
     async def fulfil(
         self, caller: Caller, *, operation: Operation, ceremony: bytes, row: RecordRow | None
     ) -> SignedReply:
         """See the port."""
         call = codec.fulfil_call(caller, operation=operation, ceremony=ceremony, row=row)
-        return codec.signed_reply(await self._ask(call))
+        return codec.signed_reply(await self._ask(call, row))
 
     async def list_events(
         self, caller: Caller, *, nonce: bytes, page_token: bytes, row: RecordRow | None, events: tuple[EventRow, ...]
     ) -> SignedReply:
         """See the port."""
         call = codec.list_events_call(caller, nonce=nonce, page_token=page_token, row=row, events=events)
-        return codec.signed_reply(await self._ask(call))
+        return codec.signed_reply(await self._ask(call, row))
 
     async def probe(self) -> None:
         """See the port."""
         codec.probed(await self._ask(codec.probe_call()))
 
-    def _ask(self, call: KeeperCall) -> asyncio.Future[KeeperReply]:
-        return self._least_busy().send(call)
+    def _ask(self, call: KeeperCall, row: RecordRow | None = None) -> asyncio.Future[KeeperReply]:
+        busy = self._least_busy()
+        own = None if row is None else self._links[row.record_id[0] % len(self._links)]
+        if own is not None and own.healthy and own.connection is not None and not own.connection.closed.done():
+            return (own.connection if own.connection.outstanding <= busy.outstanding + _PATIENCE else busy).send(call)
+        return busy.send(call)
 
     def _least_busy(self) -> KeeperConnection:
         best: KeeperConnection | None = None

@@ -63,6 +63,12 @@ def test_metrics_are_there_from_the_start_and_count(development_vault: Developme
     assert (after[handled] - before[handled], after[granted] - before[granted]) == (1, 1)
     assert after["strongroom_store_commit_seconds_count"] > before["strongroom_store_commit_seconds_count"]
     assert (after['strongroom_ready{component="keepers"}'], after["strongroom_single_user"]) == (1, 1)
+    judged = 'strongroom_keeper_calls_total{call="judge",result="ok"}'
+    assert after[judged] - before[judged] == 2  # registration and store
+
+
+def test_second_keeper_is_connected_too_in_the_end(development_vault: DevelopmentVault) -> None:
+    wait_until(lambda: metrics_of(development_vault)["strongroom_keepers_connected"] == 2)
 
 
 def test_health_needs_neither_token_nor_deadline(development_vault: DevelopmentVault) -> None:

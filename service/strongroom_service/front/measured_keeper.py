@@ -1,0 +1,94 @@
+"""The keeper port with its calls counted and timed; what waits for a free keeper is part of the time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, TypeVar
+
+from strongroom_service.application.keepers import StaleRecord
+from strongroom_service.domain.errors import Fault, KeeperUnavailable, Refusal
+from strongroom_service.telemetry.metrics import KeeperCallKind, KeeperCallResult
+
+if TYPE_CHECKING:
+    from strongroom_service.application.keepers import (
+        AlreadyGranted,
+        BegunCeremony,
+        Caller,
+        CommitOrder,
+        Completion,
+        Keeper,
+        SignedReply,
+    )
+    from strongroom_service.application.rows import EventRow, RecordRow
+    from strongroom_service.domain.ceremonies import Operation
+    from strongroom_service.telemetry.metrics import Metrics
+
+Answer = TypeVar("Answer")
+
+
+class MeasuredKeeper:
+    """Implements `application.keepers.Keeper` by another that does."""
+
+    def __init__(self, keeper: Keeper, *, metrics: Metrics) -> None:
+        self._keeper = keeper
+        self._metrics = metrics
+
+    async def describe_service(self, caller: Caller, *, nonce: bytes) -> SignedReply:
+        """See the port."""
+        answer = self._keeper.describe_service(caller, nonce=nonce)
+        return await self._measure(KeeperCallKind.DESCRIBE_SERVICE, answer)
+
+    async def describe_record(self, caller: Caller, *, nonce: bytes, row: RecordRow | None) -> SignedReply:
+        """See the port."""
+        answer = self._keeper.describe_record(caller, nonce=nonce, row=row)
+        return await self._measure(KeeperCallKind.DESCRIBE_RECORD, answer)
+
+    async def begin(self, caller: Caller, *, request: bytes, row: RecordRow | None) -> BegunCeremony:
+        """See the port."""
+        return await self._measure(KeeperCallKind.BEGIN, self._keeper.begin(caller, request=request, row=row))
+
+    async def judge(
+        self, caller: Caller, *, completion: Completion, row: RecordRow | None
+    ) -> CommitOrder | AlreadyGranted:
+        """See the port."""
+        return await self._measure(KeeperCallKind.JUDGE, self._keeper.judge(caller, completion=completion, row=row))
+
+    async def fulfil(
+        self, caller: Caller, *, operation: Operation, ceremony: bytes, row: RecordRow | None
+    ) -> SignedReply:
+        """See the port."""
+        answer = self._keeper.fulfil(caller, operation=operation, ceremony=ceremony, row=row)
+        return await self._measure(KeeperCallKind.FULFIL, answer)
+
+    async def list_events(
+        self, caller: Caller, *, nonce: bytes, page_token: bytes, row: RecordRow | None, events: tuple[EventRow, ...]
+    ) -> SignedReply:
+        """See the port."""
+        answer = self._keeper.list_events(caller, nonce=nonce, page_token=page_token, row=row, events=events)
+        return await self._measure(KeeperCallKind.LIST_EVENTS, answer)
+
+    async def probe(self) -> None:
+        """See the port."""
+        await self._measure(KeeperCallKind.PROBE, self._keeper.probe())
+
+    async def _measure(self, call: KeeperCallKind, answer: Awaitable[Answer]) -> Answer:
+        started_at = time.perf_counter()
+        result = KeeperCallResult.UNAVAILABLE  # also of a call whose caller did not wait
+        try:
+            answered = await answer
+            result = KeeperCallResult.OK
+            return answered
+        except KeeperUnavailable:
+            raise
+        except Refusal:
+            result = KeeperCallResult.REFUSED
+            raise
+        except StaleRecord:
+            result = KeeperCallResult.STALE
+            raise
+        except Fault:
+            result = KeeperCallResult.FAULT
+            raise
+        finally:
+            self._metrics.call_keeper(call=call, result=result, seconds=time.perf_counter() - started_at)
