@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
 
 from strongroom_client.authenticators.port import Assertion, Attestation
@@ -45,11 +46,12 @@ class FakeMemory:
 
 @dataclass
 class CountingAuthenticator:
-    """Counts the prompts of a software authenticator, and can spoil its PRF outputs."""
+    """Counts the prompts of a software authenticator, notes their threads, and can spoil its PRF outputs."""
 
     real: InsecureSoftwareAuthenticator
     prompts: int = 0
     spoil_prf: dict[int, bytes | None] = field(default_factory=dict)
+    threads: set[int] = field(default_factory=set)
 
     def make_credential(self, **arguments: object) -> Attestation:
         self.prompts += 1
@@ -57,6 +59,7 @@ class CountingAuthenticator:
 
     def get_assertion(self, **arguments: object) -> Assertion:
         self.prompts += 1
+        self.threads.add(threading.get_ident())
         made = self.real.get_assertion(**arguments)  # type: ignore[arg-type]  # passed on as given
         if self.prompts in self.spoil_prf:
             return replace(made, prf_output=self.spoil_prf[self.prompts])

@@ -51,6 +51,10 @@ _TROUBLES: dict[str, Callable[[], StrongroomError]] = {
     "INTERNAL": lambda: VaultFault("INTERNAL"),
 }
 _UNANSWERED = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED})
+_REFUSALS_BY_CODE: dict[grpc.StatusCode, type[VaultRefused]] = {
+    grpc.StatusCode.UNAUTHENTICATED: AccountTokenRejected,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Busy,  # gRPC's own concurrency ceiling
+}
 _FAULTS = frozenset(
     {
         grpc.StatusCode.INTERNAL,
@@ -89,8 +93,7 @@ def _without_reason(code: grpc.StatusCode) -> StrongroomError:
         return Unavailable(f"the vault did not answer ({code.name})")
     if code in _FAULTS:
         return VaultFault(code.name)
-    refusal = AccountTokenRejected if code is grpc.StatusCode.UNAUTHENTICATED else VaultRefused
-    return refusal(code.name)
+    return _REFUSALS_BY_CODE.get(code, VaultRefused)(code.name)
 
 
 def _details(error: grpc.RpcError) -> tuple[Any, ...]:

@@ -1,0 +1,224 @@
+"""The command line against the vault in this process, served over real gRPC with TLS."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from strongroom_client.cli.configuration import load_configuration
+from strongroom_client.cli.main import main
+from strongroom_client.clock import system_clock
+from tests.fakes.front import CheatingFront
+from tests.fakes.grpc_vault import served
+from tests.fakes.vault import FakeVault
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@dataclass
+class Device:
+    """A state folder, and the vault that it is configured for."""
+
+    state: Path
+    vault: FakeVault
+    front: CheatingFront
+
+    def run(self, *arguments: str | Path) -> Done:
+        """Run the command line in this process, without a terminal and with nothing to read."""
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setattr(sys, "argv", ["strongroom", *map(str, arguments)])
+            patch.setattr(sys, "stdin", io.StringIO())
+            with pytest.raises(SystemExit) as ended:
+                main()
+        code = ended.value.code
+        return Done(code if isinstance(code, int) else 0, out.getvalue(), err.getvalue())
+
+    def at_vault(self, *arguments: str | Path) -> Done:
+        return self.run(*arguments, "--state", self.state)
+
+    def enroll(self) -> Path:
+        key = self.state / "recovery.txt"
+        done = self.at_vault("enroll", "--user-name", "alice", "--recovery-key-out", key)
+        assert done.returncode == 0, done.stderr
+        return key
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[Device]:
+    vault = FakeVault(now=system_clock())
+    front = CheatingFront(vault)
+    state = tmp_path / "state"
+    state.mkdir()
+    with served(front, state) as at:
+        (state / "token").write_text("header.claims.signature\n")
+        (state / "strongroom.toml").write_text(
+            f'vault = "{at.target}"\ntenant = "acme"\naccount = "alice"\naccount_token_file = "token"\n'
+            f'ca_file = "ca.pem"\npins = ["{vault.keys.fingerprint.hex()}"]\n'
+            '[authenticator]\nkind = "software-insecure"\nfile = "passkeys.json"\n'
+        )
+        yield Device(state, vault, front)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "note.txt").write_text("dear diary")
+    return folder
+
+
+def test_folder_is_backed_up_and_restored_through_the_vault_or_without_it(
+    device: Device, folder: Path, tmp_path: Path
+) -> None:
+    key = device.enroll()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    calls = len(device.vault.calls)
+    assert device.at_vault("backup", folder, tmp_path / "archive").returncode == 0
+    assert len(device.vault.calls) == calls, "a backup needs no vault"
+    restored = device.at_vault("restore", tmp_path / "archive", tmp_path / "again")
+    assert restored.returncode == 0, restored.stderr
+    assert (tmp_path / "again" / "note.txt").read_text() == "dear diary"
+    calls = len(device.vault.calls)
+    off_line = device.run("restore", tmp_path / "archive", tmp_path / "off-line", "--recovery-key-file", key)
+    assert off_line.returncode == 0, off_line.stderr
+    assert (tmp_path / "off-line" / "note.txt").read_text() == "dear diary"
+    assert len(device.vault.calls) == calls
+
+
+def test_backup_before_enrollment_says_what_to_do(device: Device, folder: Path, tmp_path: Path) -> None:
+    refused = device.at_vault("backup", folder, tmp_path / "archive")
+    assert refused.returncode == 1
+    assert "enroll or restore first" in refused.stderr
+    assert not (tmp_path / "archive").exists()
+
+
+def test_status_and_history_in_words_and_as_json(device: Device) -> None:
+    device.enroll()
+    assert "live" in device.at_vault("status").stdout
+    status = json.loads(device.at_vault("status", "--output", "json").stdout)
+    assert (status["state"], status["version"]) == ("live", 3)
+    assert "register" in device.at_vault("history").stdout
+    history = json.loads(device.at_vault("history", "--output", "json").stdout)
+    assert [event["kind"] for event in history] == ["release", "store", "register"]
+
+
+def test_recovery_key_is_checked_and_never_shown(device: Device) -> None:
+    key = device.enroll().read_text()
+    typed = device.run("recovery-key", "--recovery-key-file", device.state / "recovery.txt")
+    assert typed.returncode == 0
+    assert "age1" in typed.stdout
+    rows = [row for row in key.splitlines() if row]
+    rows[2] = rows[2].translate(str.maketrans("0123456789abcdef", "123456789abcdef0"))
+    (device.state / "typo.txt").write_text("\n".join(rows))
+    wrong = device.run("recovery-key", "--recovery-key-file", device.state / "typo.txt")
+    assert wrong.returncode == 1
+    assert "ow 3" in wrong.stderr
+    for row in [*key.splitlines(), *rows]:
+        assert row not in typed.stdout + typed.stderr + wrong.stdout + wrong.stderr
+
+
+def test_recovery_key_is_not_shown_where_nobody_looks(device: Device) -> None:
+    refused = device.at_vault("enroll", "--user-name", "alice")
+    assert refused.returncode == 2
+    assert device.vault.calls == []
+
+
+def test_recovery_key_overwrites_no_file(device: Device) -> None:
+    (device.state / "recovery.txt").write_text("precious")
+    done = device.at_vault("enroll", "--user-name", "alice", "--recovery-key-out", device.state / "recovery.txt")
+    assert done.returncode == 1
+    assert (device.state / "recovery.txt").read_text() == "precious"
+    assert device.vault.record.version == 0
+
+
+def test_refusal_is_explained_without_a_traceback(device: Device) -> None:
+    refused = device.at_vault("delete", "--yes")
+    assert refused.returncode == 1
+    assert "strongroom enroll" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_vault_that_went_back_is_accepted_only_by_the_user(device: Device, tmp_path: Path, folder: Path) -> None:
+    device.enroll()
+    older = device.vault.record
+    assert device.at_vault("backup", folder, tmp_path / "archive").returncode == 0
+    assert device.at_vault("restore", tmp_path / "archive", tmp_path / "again").returncode == 0
+    device.vault.record = older
+    for _ in range(2):
+        stopped = device.at_vault("status")
+        assert stopped.returncode == 1
+        assert "accept-older-vault" in stopped.stderr
+    assert device.at_vault("accept-older-vault", "--yes").returncode == 0
+    assert device.at_vault("status").returncode == 0
+
+
+def test_delete_asks_first(device: Device) -> None:
+    device.enroll()
+    assert device.at_vault("delete").returncode == 1
+    assert device.vault.record.version == 3
+    assert device.at_vault("delete", "--yes").returncode == 0
+    assert device.vault.record.version == 4
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('vault = "a:1"\n', "must be there"),
+        ("vault = \n", "is not TOML"),
+        ("{}later = 1\n", "later is not known"),
+        ('{}pins = ["00"]\n', "64 hex digits"),
+        ("{}pins = [1]\n", "64 hex digits"),
+        ("{}", "pin an identity key"),
+        ('{}unpinned = true\nrp_id = ""\n', "rp_id must be"),
+        ('{}unpinned = true\n[authenticator]\nkind = "tpm"\n', "authenticator.kind"),
+        ('{}unpinned = true\n[authenticator]\nkind = "security-key"\nfile = "x"\n', "file is not known"),
+    ],
+)
+def test_configuration_that_is_wrong_is_refused_with_its_place(device: Device, written: str, said: str) -> None:
+    required = 'vault = "a:1"\ntenant = "t"\naccount = "a"\naccount_token_file = "f"\n'
+    (device.state / "strongroom.toml").write_text(written.replace("{}", required))
+    refused = device.at_vault("status")
+    assert refused.returncode == 1
+    assert said in " ".join(refused.stderr.split())
+    assert "Traceback" not in refused.stderr
+
+
+def test_unpinned_vault_is_warned_about(device: Device) -> None:
+    path = device.state / "strongroom.toml"
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("pins")]
+    path.write_text("\n".join(["unpinned = true", *lines]))
+    shown = device.at_vault("status")
+    assert shown.returncode == 0
+    assert "receipts prove nothing" in shown.stderr
+    assert load_configuration(device.state).settings.trust.unpinned
+
+
+def test_missing_configuration_is_said_by_the_installed_command(tmp_path: Path) -> None:
+    command = Path(sys.executable).with_name("strongroom")
+    refused = subprocess.run(
+        [command, "status", "--state", tmp_path], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert refused.returncode == 1
+    assert "cannot be read" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_wrong_usage_has_a_code_of_its_own(device: Device) -> None:
+    assert device.run("restore").returncode == 2

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import base64
+import json
+import stat
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from strongroom.v1 import resources_pb2
+from strongroom_client.age_keys import generate_identity, recipient_of
+from strongroom_client.authenticators.software import InsecureSoftwareAuthenticator
+from strongroom_client.client import VaultClient
+from strongroom_client.clock import Millis
+from strongroom_client.errors import MemoryFault, VaultWentBack
+from strongroom_client.memory import AccountMemory, AccountRef, Mode, decode_memory, encode_memory
+from strongroom_client.memory_folder import MemoryFolder
+from strongroom_client.session import VaultSettings
+from strongroom_client.verification.bundles import SeenBundle, Trust
+from strongroom_client.verification.credential_sets import CredentialSet, PublicCredential
+from strongroom_client.verification.positions import Position
+from strongroom_client.verification.receipts import ReceiptFor, check_receipt
+from strongroom_client.verification.statements import challenge_of
+from tests.fakes.client import OWNER
+from tests.fakes.vault import ACCOUNT, FakeVault
+
+FULL = AccountMemory(
+    owner=OWNER,
+    pins=frozenset({b"p" * 32, b"q" * 32}),
+    position=Position(7, b"h" * 32),
+    contested=Position(6, b"i" * 32),
+    bundles=MappingProxyType({b"p" * 32: SeenBundle(3, b"s" * 32)}),
+    credentials=CredentialSet((PublicCredential(b"id", b"key"),), b"r" * 32),
+    mode=Mode.VAULT_HELD,
+    opened_archive_version=5,
+    archive_recipient=recipient_of(generate_identity()),
+    recovery_recipient=recipient_of(generate_identity()),
+)
+Document = dict[str, Any]
+
+
+@pytest.mark.parametrize("memory", [FULL, AccountMemory(owner=OWNER)])
+def test_memory_comes_back_as_it_was(memory: AccountMemory) -> None:
+    assert decode_memory(encode_memory(memory), owner=OWNER) == memory
+
+
+def put(*path: str, value: object) -> Callable[[Document], None]:
+    def spoil(document: Document) -> None:
+        for name in path[:-1]:
+            document = document[name]
+        document[path[-1]] = value
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        put("schema", value=2),
+        put("later", value=1),
+        put("position", value=None),
+        put("position", "version", value=-1),
+        put("position", "version", value=True),
+        put("position", "version", value=2**64),
+        put("position", "version", value="7"),
+        put("position", "chain_head", value="00"),
+        put("position", "chain_head", value="AA" * 32),
+        put("position", "later", value=1),
+        put("pins", value=["00"]),
+        put("pins", value="00"),
+        put("bundles", value={"00": {"serial": 1, "sha256": "00" * 32}}),
+        put("credentials", "recovery_public_key", value="00"),
+        put("mode", value="none"),
+        put("archive_recipient", value="age1nonsense"),
+        put("opened_archive_version", value=1.0),
+        put("account", value="mallory"),
+        lambda document: document.pop("contested"),
+    ],
+)
+def test_memory_of_any_other_form_is_refused(spoil: Callable[[Document], None]) -> None:
+    document = json.loads(encode_memory(FULL))
+    spoil(document)
+    with pytest.raises(MemoryFault):
+        decode_memory(json.dumps(document).encode(), owner=OWNER)
+
+
+@pytest.mark.parametrize("encoded", [b"", b"[]", b"{}", b"\xff", b"[" * 100_000])
+def test_what_is_no_memory_is_refused(encoded: bytes) -> None:
+    with pytest.raises(MemoryFault):
+        decode_memory(encoded, owner=OWNER)
+
+
+def test_folder_keeps_memory_for_its_owner_only(tmp_path: Path) -> None:
+    with MemoryFolder(tmp_path, owner=OWNER) as folder:
+        folder.keep(FULL, proof=None)
+        path = folder.path
+    assert {stat.S_IMODE(one.stat().st_mode) for one in path.iterdir()} == {0o600}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    with MemoryFolder(tmp_path, owner=OWNER) as folder:
+        assert folder.load() == FULL
+    other = AccountRef(vault=OWNER.vault, tenant=OWNER.tenant, account="bob")
+    with MemoryFolder(tmp_path, owner=other) as folder:
+        assert folder.load() == AccountMemory(owner=other)
+
+
+def test_folder_is_for_one_client_at_a_time(tmp_path: Path) -> None:
+    with MemoryFolder(tmp_path, owner=OWNER), pytest.raises(MemoryFault, match="another client"):
+        MemoryFolder(tmp_path, owner=OWNER)
+    MemoryFolder(tmp_path, owner=OWNER).close()
+
+
+def test_damaged_memory_stops_the_client_and_stays(tmp_path: Path) -> None:
+    with MemoryFolder(tmp_path, owner=OWNER) as folder:
+        folder.keep(replace(FULL, contested=None), proof=None)
+        (folder.path / "memory.json").write_text("{")
+        with pytest.raises(MemoryFault, match="damaged"):
+            folder.load()
+
+
+def client_in(folder: MemoryFolder, vault: FakeVault) -> VaultClient:
+    return VaultClient(
+        settings=VaultSettings(owner=OWNER, trust=Trust(pins=frozenset({vault.keys.fingerprint}))),
+        connection=vault,
+        memory=folder,
+        clock=lambda: Millis(vault.now),
+    )
+
+
+def test_kept_receipts_prove_what_the_vault_said_to_anybody(tmp_path: Path) -> None:
+    """Each line is verified again with nothing but what it holds and the vault's fingerprint."""
+    vault = FakeVault()
+    with MemoryFolder(tmp_path, owner=OWNER) as folder:
+        client = client_in(folder, vault)
+        client.enroll(InsecureSoftwareAuthenticator(state_path=tmp_path / "passkeys"), user_name=ACCOUNT)
+        client.vault()
+        lines = [json.loads(line) for line in (folder.path / "receipts.jsonl").read_text().splitlines()]
+    versions = []
+    for line in lines:
+        question, reply, receipt, key = (
+            base64.b64decode(line[name]) for name in ("question", "reply", "receipt", "identity_key")
+        )
+        position = check_receipt(
+            resources_pb2.Receipt.FromString(receipt),
+            receipt_for=ReceiptFor(line["receipt_for"]),
+            challenge=question if line["receipt_for"].endswith("get-vault") else challenge_of(question),
+            reply=reply,
+            identity_keys={vault.keys.fingerprint: key},
+        )
+        versions.append(position.version)
+    assert versions == [1, 2, 3, 3]
+
+
+def test_evidence_of_a_vault_that_went_back_is_kept_and_outlives_the_client(tmp_path: Path) -> None:
+    vault = FakeVault()
+    passkeys = InsecureSoftwareAuthenticator(state_path=tmp_path / "passkeys")
+    with MemoryFolder(tmp_path, owner=OWNER) as folder:
+        client = client_in(folder, vault)
+        client.enroll(passkeys, user_name=ACCOUNT)
+        older = vault.record
+        client.release(passkeys)
+        vault.record = older
+        with pytest.raises(VaultWentBack):
+            client.vault()
+        (evidence,) = folder.path.glob("contested-*.json")
+        document = json.loads(evidence.read_text())
+        assert (document["known"]["version"], document["shown"]["version"]) == (4, 3)
+    with MemoryFolder(tmp_path, owner=OWNER) as folder, pytest.raises(VaultWentBack):
+        client_in(folder, vault).vault()
+    with MemoryFolder(tmp_path, owner=OWNER) as folder:
+        client_in(folder, vault).accept_older_vault()
+    with MemoryFolder(tmp_path, owner=OWNER) as folder:
+        assert client_in(folder, vault).vault().version == 3
+        assert list(folder.path.glob("contested-*.json")) == [evidence]
