@@ -10,14 +10,12 @@ Backs up DIR, which is only read, or a sample folder that it makes. Everything i
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 import psutil
@@ -27,14 +25,13 @@ from deploy.development.checks import CheckFailed, require
 from deploy.development.narration import Narration, megabytes
 from deploy.development.sample_tree import make_sample_tree
 from deploy.development.stage import KEEPERS, Stage, remove_tree
+from deploy.development.stop_signals import StopSignals
 from deploy.development.tree_comparison import TreesDiffer, describe_tree
 from strongroom_client.archive.errors import ArchiveError
 from strongroom_client.authenticators.port import AuthenticatorError
 from strongroom_client.envelope_content import EnvelopeError
 from strongroom_client.errors import StrongroomError
 
-_SIGNAL_EXIT: Final = 128
-_STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _FAILURES: Final = (CheckFailed, TreesDiffer, ArchiveError, AuthenticatorError, EnvelopeError, StrongroomError)
 
 
@@ -47,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="demo", description="Strongroom's main job, acted out on this machine.")
     parser.add_argument("folder", metavar="DIR", nargs="?", type=Path, help="folder to back up (default: a sample)")
     given: Path | None = parser.parse_args(arguments).folder
-    stop = _Stop()
+    stop = StopSignals()
     begun_at = time.monotonic()
     narration = Narration(sys.stdout)
     try:
@@ -61,11 +58,11 @@ def main(arguments: Sequence[str]) -> int:
         print(f"The demo failed. {type(failure).__name__}: {failure}", file=sys.stderr)
         return 1
     seconds = time.monotonic() - begun_at
-    narration.chapter(f"All of it held, in {seconds:.0f} s. Nothing is left running, and the temporary folder is gone.")
+    narration.chapter(f"All of it held, in {seconds:.0f} s. Nothing is left running, the temporary folder is gone.")
     return 0
 
 
-def _act(folder: Path, given: Path | None, narration: Narration, stop: _Stop) -> None:
+def _act(folder: Path, given: Path | None, narration: Narration, stop: StopSignals) -> None:
     source = _sample(folder) if given is None else _fit(given, temporary=folder)
     original = describe_tree(source)
     narration.chapter(f"Strongroom's main job, in {folder}")
@@ -80,8 +77,7 @@ def _act(folder: Path, given: Path | None, narration: Narration, stop: _Stop) ->
         stage.vault.serve()
         seconds = time.monotonic() - begun_at
         narration.fact(
-            f"a vault at {stage.vault.address} with TLS: front, {KEEPERS} keepers, SoftHSM, SQLite;"
-            f" up in {seconds:.1f} s"
+            f"vault at {stage.vault.address}: TLS, front, {KEEPERS} keepers, SoftHSM, SQLite; up in {seconds:.1f} s"
         )
         paper = story_of_a_backup.enroll(stage, alice, narration)
         story_of_a_backup.back_up(stage, alice, source=source, original=original, archive=archive, narration=narration)
@@ -116,36 +112,13 @@ def _fit(given: Path, *, temporary: Path) -> Path:
 
 
 @contextmanager
-def _temporary_folder(stop: _Stop) -> Iterator[Path]:
+def _temporary_folder(stop: StopSignals) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="strongroom-demo-"))
     try:
         yield folder
     finally:
         stop.ignore_further()
         remove_tree(folder)
-
-
-class _Stop:
-    """Turns the first signal that asks to stop into SystemExit, and lets no further one disturb the cleaning up.
-
-    Attributes:
-        exit_code: 0, or that of the signal.
-    """
-
-    def __init__(self) -> None:
-        self.exit_code = 0
-        for number in _STOPS:
-            signal.signal(number, self._stop)
-
-    def ignore_further(self) -> None:
-        for number in _STOPS:
-            signal.signal(number, signal.SIG_IGN)
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        self.ignore_further()
-        self.exit_code = _SIGNAL_EXIT + number
-        raise SystemExit(self.exit_code)
 
 
 if __name__ == "__main__":

@@ -1,41 +1,129 @@
-"""A vault for development on this machine, until Ctrl-C.
+"""A vault for development on this machine, until Ctrl-C, and a client that is ready to use it.
 
     python -m deploy.development.run [FOLDER]
 
-FOLDER (default build/development-vault) keeps it; a second run starts the same vault again.
+FOLDER (default build/development) keeps it; a second run starts the same vault again, with what it holds.
 """
 
 from __future__ import annotations
 
-import signal
+import argparse
+import json
+import os
+import select
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from deploy.development.environment import CONFIG_NAME, DevelopmentVault, find_files
+from deploy.development.environment import CONFIG_NAME, DevelopmentVault, VaultShape, find_files, make_files
+from deploy.development.stop_signals import StopSignals
 
-_DEFAULT_FOLDER: Final = Path(__file__).resolve().parents[2] / "build" / "development-vault"
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_DEFAULT_FOLDER: Final = _ROOT / "build" / "development"
+_ACCOUNT: Final = "alice"
+_TOKEN_FILE: Final = "token.jwt"  # noqa: S105  a file's name
+_RENEWAL_SECONDS: Final = 1_200  # a third of a token's life
 
 
-def main(folder: Path = _DEFAULT_FOLDER) -> None:
-    """Run the vault in `folder`, made if it is not there."""
-    if (folder / CONFIG_NAME).exists():
-        vault = DevelopmentVault(find_files(folder))
-        vault.init()
+def main(arguments: Sequence[str]) -> int:
+    """Run the vault until a signal comes; return the exit code."""
+    parser = argparse.ArgumentParser(prog="run", description="A vault for development on this machine, until Ctrl-C.")
+    parser.add_argument("folder", metavar="FOLDER", nargs="?", type=Path, default=_DEFAULT_FOLDER)
+    folder: Path = parser.parse_args(arguments).folder.resolve()
+    stop = StopSignals()
+    vault = _vault_in(folder)
+    vault.init()
+    try:
         vault.serve()
-    else:
-        vault = DevelopmentVault.start(folder)
-    with vault:
-        print(f"gRPC       {vault.address}  (certificate authority: {vault.ca_file})")
-        print(f"Metrics    {vault.files.metrics_url}")
-        print(f"Pin        {vault.files.identity_fingerprint}")
-        print(f"Log        {vault.log_file}")
-        print(f"Token      {vault.issue_token('alice')}")
-        print("The token is alice's, for an hour. Ctrl-C ends.")
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        client = _write_client(vault, folder / "client")
+        _tell(vault, client)
+        while not _ends_within(vault.pid, seconds=_RENEWAL_SECONDS):
+            _write_token(vault, client)
+        print(f"The service has ended by itself; see {vault.log_file}", file=sys.stderr)
+        return 1
+    except SystemExit:
+        return 0  # this is how it is meant to end
+    finally:
+        stop.ignore_further()
+        vault.stop()
+
+
+def _vault_in(folder: Path) -> DevelopmentVault:
+    if (folder / CONFIG_NAME).exists():
+        return DevelopmentVault(find_files(folder))
+    if folder.exists() and any(folder.iterdir()):
+        raise SystemExit(
+            f"{folder} holds something else, or a vault that was left half made: remove it, or name another"
+        )
+    return DevelopmentVault(make_files(folder, VaultShape()))
+
+
+def _ends_within(pid: int, *, seconds: float) -> bool:
+    """Wait, and tell whether the process has ended meanwhile; it is left to be reaped."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        return bool(select.select([descriptor], [], [], seconds)[0])
+    finally:
+        os.close(descriptor)
+
+
+def _write_client(vault: DevelopmentVault, client: Path) -> Path:
+    """Write what `strongroom --state` needs into the folder `client`, and return it."""
+    client.mkdir(mode=0o700, exist_ok=True)
+    # A JSON string without control characters is a TOML string.
+    (client / "strongroom.toml").write_text(
+        f"vault = {json.dumps(vault.address)}\n"
+        f"tenant = {json.dumps(vault.tenant.name)}\n"
+        f"account = {json.dumps(_ACCOUNT)}\n"
+        f"account_token_file = {json.dumps(_TOKEN_FILE)}\n"
+        f"pins = {json.dumps(list(vault.pins))}\n"
+        f"ca_file = {json.dumps(str(vault.ca_file))}\n"
+        "\n[authenticator]\n"
+        'kind = "software-insecure"\n'
+        'file = "passkeys.json"\n',
+        encoding="utf-8",
+    )
+    _write_token(vault, client)
+    return client
+
+
+def _write_token(vault: DevelopmentVault, client: Path) -> None:
+    """Write a fresh account token; a reader finds the old one or the new one, whole."""
+    fresh = client / f".{_TOKEN_FILE}"
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+        file.write(vault.issue_token(_ACCOUNT) + "\n")
+    fresh.replace(client / _TOKEN_FILE)
+
+
+def _tell(vault: DevelopmentVault, client: Path) -> None:
+    command = shlex.join([_short(_ROOT / ".venv" / "bin" / "strongroom")])
+    state = f"--state {shlex.quote(_short(client))}"
+    print(
+        f"""\
+A vault for development is up, until Ctrl-C. It is kept in {_short(vault.files.folder)}
+   gRPC      {vault.address}, TLS by {_short(vault.ca_file)}
+   metrics   {vault.files.metrics_url}
+   log       {_short(vault.log_file)}
+   pin       {vault.files.identity_fingerprint}
+   token     {_short(client / _TOKEN_FILE)}, {_ACCOUNT}'s, renewed while this runs
+To use it, in another terminal:
+   {command} enroll {state} --user-name {_ACCOUNT}
+   {command} backup {state} FOLDER backup.tar.zst.age
+   {command} restore {state} backup.tar.zst.age RESTORED
+   {command} restore --recovery-key-prompt backup.tar.zst.age RESTORED
+   {command} status {state}
+   {command} history {state}
+For a new device, remove {_short(client / "memory")}; the passkey is in {_short(client / "passkeys.json")}.""",
+        flush=True,
+    )
+
+
+def _short(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 if __name__ == "__main__":
-    # Blocked from the start, so that one that comes early still ends us by way of `sigwait`, with the service drained.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    main(*map(Path, sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

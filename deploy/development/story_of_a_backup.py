@@ -29,8 +29,7 @@ def enroll(stage: Stage, person: Person, narration: Narration) -> str:
     require(person.passkey.prompts == _ENROLLMENT_PROMPTS, f"enrolling takes {_ENROLLMENT_PROMPTS} prompts")
     require(status.state == "live" and status.has_recovery_key, "the vault is live and knows the recovery credential")
     narration.fact(
-        f"passkey {enrollment.credential_id.hex()[:12]}... made, archive key stored, trial release opened it:"
-        f" {person.passkey.prompts} prompts, {seconds:.1f} s"
+        f"passkey made, archive key stored, trial release opened it: {person.passkey.prompts} prompts, {seconds:.1f} s"
     )
     narration.fact(
         f"the vault signs: {status.state}, version {status.version}, {status.attempts_left} attempts,"
@@ -60,9 +59,8 @@ def back_up(stage: Stage, person: Person, *, source: Path, original: Tree, archi
         f"{summary.files} files, {summary.directories} folders, {summary.links} links,"
         f" {megabytes(summary.bytes_read)} in {speed(summary.bytes_read, seconds=seconds)}"
     )
-    narration.fact(
-        f"{archive}: {megabytes(summary.bytes_written)}; encrypted to archive key and recovery key, no prompt"
-    )
+    narration.fact(f"no prompt; {megabytes(summary.bytes_written)}, encrypted to archive key and recovery key, in")
+    narration.fact(str(archive))
     if summary.skipped:
         narration.fact(f"left out: {len(summary.skipped)} sockets, pipes or devices, which no archive can hold")
 
@@ -78,10 +76,7 @@ def restore_on_new_device(stage: Stage, person: Person, *, archive: Path, origin
         seconds = time.monotonic() - begun_at
         status = client.vault()
     require(person.passkey.prompts == prompts + 1, "a release takes one prompt")
-    narration.fact(
-        f"one prompt, {1e3 * seconds:.0f} ms: the vault released the archive key, sealed to this device;"
-        " the passkey's PRF opened it"
-    )
+    narration.fact(f"one prompt, {1e3 * seconds:.0f} ms: archive key released, sealed to this device, opened by PRF")
     narration.fact(f"receipt checked against the pinned identity key; {status.releases_left} releases left today")
     _restore_and_compare(
         archive, released.identities(), original=original, target=stage.folder / "restored", narration=narration

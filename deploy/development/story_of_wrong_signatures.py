@@ -25,9 +25,7 @@ def count_down(stage: Stage, person: Person, narration: Narration) -> None:
         client.release(person.passkey)
         forgiven = client.vault().attempts_left
         require(forgiven == budget, "a right signature takes the count back")
-        narration.fact(
-            f"3 wrong signatures: refused, {_listed(left)} attempts left; a right one: released, {forgiven} left"
-        )
+        narration.fact(f"3 refused: {_listed(left)} attempts left; a right one: released, {forgiven} left")
         left = [_fail(client, person) for _ in range(_FREE_FAILURES + 1)]
         before, prompts = client.vault(), person.passkey.prompts
         refused = require_refusal(CoolingDown, lambda: client.release(person.passkey))
@@ -36,7 +34,7 @@ def count_down(stage: Stage, person: Person, narration: Narration) -> None:
     require((refused.retry_after_seconds or 0) > 0, "a cool-down says how long it lasts")
     require(person.passkey.prompts == prompts, "in a cool-down nobody is prompted")
     require(after == before, "in a cool-down nothing is judged or counted")
-    narration.fact(f"4 wrong again: {_listed(left)} left, then a cool-down of {refused.retry_after_seconds:.0f} s:")
+    narration.fact(f"4 refused: {_listed(left)} left, then a cool-down of {refused.retry_after_seconds:.0f} s:")
     narration.fact(f"the right passkey is refused too, unjudged: no prompt, still {after.attempts_left} left")
 
 
@@ -46,7 +44,7 @@ def use_up(stage: Stage, person: Person, narration: Narration) -> None:
         client.enroll(person.passkey, user_name=person.account)
         waits = " and ".join(map(str, STRICT_COOL_DOWN_SECONDS))
         narration.fact(
-            f"{person.account}, under a strict policy: {STRICT_BUDGET} attempts, cool-downs of {waits} s, then the end"
+            f"{person.account}, a strict policy: {STRICT_BUDGET} attempts, cool-downs of {waits} s, then destroyed"
         )
         left = []
         for _ in range(STRICT_BUDGET):
@@ -56,9 +54,7 @@ def use_up(stage: Stage, person: Person, narration: Narration) -> None:
         status = client.vault()
         require(status.state == "exhausted", f"the record is exhausted, not {status.state}")
         require(not status.passkeys and not status.archives, "passkeys and archive keys are erased")
-        narration.fact(
-            f"{STRICT_BUDGET} wrong, cool-downs waited out: {_listed(left)} left; {status.state}, all erased"
-        )
+        narration.fact(f"{STRICT_BUDGET} refused, cool-downs waited out: {_listed(left)} left; {status.state}, erased")
         _require_exhausted(client, person)
         time.sleep(max(STRICT_COOL_DOWN_SECONDS) + _AFTER_COOL_DOWN_SECONDS)
         _require_exhausted(client, person)
@@ -70,7 +66,7 @@ def use_up(stage: Stage, person: Person, narration: Narration) -> None:
     judged = [event.outcome for event in history].count("failed")
     ended = [event.outcome for event in history].count("exhausted")
     require((judged, ended) == (STRICT_BUDGET - 1, 1), "every wrong signature is in the history")
-    narration.fact("the right passkey: refused at once, after another cool-down, and after a restart of the service")
+    narration.fact("the right passkey is refused: now, after another cool-down, after a restart")
     narration.fact(
         f"history: {len(history)} events, signed and without a gap, {judged + ended} of them wrong signatures"
     )
