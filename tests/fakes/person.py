@@ -50,6 +50,15 @@ class Person:
         self.account = account
         self.passkey = passkey or SoftwarePasskey(rp_id=RP_ID, origin=ORIGIN)
 
+    def row(self) -> frames_pb2.Row:
+        """A copy of the account's row, which must be there."""
+        held = self.desk.row(self.account)
+        if held is None:
+            raise LookupError(self.account)
+        copy = frames_pb2.Row()
+        copy.CopyFrom(held)
+        return copy
+
     def begin(
         self, request: ceremony_pb2.CeremonyRequest, *, row: frames_pb2.Row | None = None, no_row: bool = False
     ) -> bytes:
