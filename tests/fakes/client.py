@@ -46,11 +46,12 @@ class FakeMemory:
 
 @dataclass
 class CountingAuthenticator:
-    """Counts the prompts of a software authenticator, notes their threads, and can spoil its PRF outputs."""
+    """Counts the prompts of a software authenticator, notes their threads, and can spoil what it makes."""
 
     real: InsecureSoftwareAuthenticator
     prompts: int = 0
     spoil_prf: dict[int, bytes | None] = field(default_factory=dict)
+    claim_credential: bytes = b""
     threads: set[int] = field(default_factory=set)
 
     def make_credential(self, **arguments: object) -> Attestation:
@@ -61,6 +62,8 @@ class CountingAuthenticator:
         self.prompts += 1
         self.threads.add(threading.get_ident())
         made = self.real.get_assertion(**arguments)  # type: ignore[arg-type]  # passed on as given
+        if self.claim_credential:
+            return replace(made, credential_id=self.claim_credential)
         if self.prompts in self.spoil_prf:
             return replace(made, prf_output=self.spoil_prf[self.prompts])
         return made

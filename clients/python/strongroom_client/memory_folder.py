@@ -151,9 +151,12 @@ class MemoryFolder:
     def _append(self, proof: Proof) -> None:
         line = json.dumps(_proof_document(proof)).encode() + b"\n"
         descriptor = os.open(
-            self.path / "receipts.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE
+            self.path / "receipts.jsonl", os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE
         )
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "ab") as file:
+            size = os.fstat(descriptor).st_size
+            if size > 0 and os.pread(descriptor, 1, size - 1) != b"\n":
+                file.write(b"\n")  # after a line that a crash cut short
             file.write(line)
             file.flush()
             os.fsync(file.fileno())

@@ -6,19 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from strongroom_client.authenticators.port import NoMatchingCredential
+from strongroom_client.authenticators.port import AuthenticatorError, NoMatchingCredential
 from strongroom_client.authenticators.software import InsecureSoftwareAuthenticator
 from strongroom_client.envelope import WrongPrf
 from strongroom_client.errors import (
     BeginAgain,
     NoVault,
     OutcomeUnknown,
-    PrfUnavailable,
-    PrfUnstable,
+    ReplyMismatch,
     UnpinnedVault,
     VaultExists,
 )
-from strongroom_client.memory import Mode
 from strongroom_client.recovery_key import generate_recovery_key
 from strongroom_client.steps import Rpc
 from tests.fakes.client import CountingAuthenticator, FakeMemory, client_of
@@ -194,67 +192,6 @@ def void(_: object) -> None:
     """Drop a result."""
 
 
-def test_passkey_without_prf_stores_nothing_and_can_enroll_again(vault: FakeVault, tmp_path: Path) -> None:
-    without = InsecureSoftwareAuthenticator(state_path=tmp_path / "without", has_prf=False)
-    client = client_of(vault)
-    with pytest.raises(PrfUnavailable):
-        client.enroll(without, user_name=ACCOUNT)
-    assert Rpc.STORE_ENVELOPE not in vault.calls
-    client.enroll(InsecureSoftwareAuthenticator(state_path=tmp_path / "with"), user_name=ACCOUNT)
-
-
-def test_passkey_whose_prf_is_not_evaluated_at_creation_enrolls(vault: FakeVault, tmp_path: Path) -> None:
-    late = InsecureSoftwareAuthenticator(state_path=tmp_path / "late", prf_at_creation=False)
-    assert client_of(vault).enroll(late, user_name=ACCOUNT).archive_version == 2
-
-
-@pytest.mark.parametrize("prompt", [2, 3])
-def test_unstable_prf_is_found_out_at_enrollment(vault: FakeVault, tmp_path: Path, prompt: int) -> None:
-    real = InsecureSoftwareAuthenticator(state_path=tmp_path / "passkeys")
-    with pytest.raises(PrfUnstable):
-        client_of(vault).enroll(CountingAuthenticator(real, spoil_prf={prompt: b"x" * 32}), user_name=ACCOUNT)
-    assert (Rpc.STORE_ENVELOPE in vault.calls) == (prompt == 3)
-
-
-def test_release_without_prf_output_is_not_sent(vault: FakeVault, tmp_path: Path) -> None:
-    authenticator = CountingAuthenticator(
-        InsecureSoftwareAuthenticator(state_path=tmp_path / "passkeys"), spoil_prf={4: None}
-    )
-    client = client_of(vault)
-    client.enroll(authenticator, user_name=ACCOUNT)
-    with pytest.raises(PrfUnavailable):
-        client.release(authenticator)
-    assert vault.calls[-1] is Rpc.BEGIN_CEREMONY
-
-
-def test_wrong_prf_is_told_apart_from_a_refusal(vault: FakeVault, tmp_path: Path) -> None:
-    real = InsecureSoftwareAuthenticator(state_path=tmp_path / "passkeys")
-    authenticator = CountingAuthenticator(real, spoil_prf={4: b"x" * 32})
-    client = client_of(vault)
-    client.enroll(authenticator, user_name=ACCOUNT)
-    with pytest.raises(WrongPrf):
-        client.release(authenticator)
-    assert client.memory.position.version == vault.record.version
-
-
-def test_vault_held_mode_needs_no_prf_but_a_pin(vault: FakeVault, tmp_path: Path) -> None:
-    without = InsecureSoftwareAuthenticator(state_path=tmp_path / "without", has_prf=False)
-    with pytest.raises(UnpinnedVault):
-        client_of(vault, pinned=False).enroll(without, user_name=ACCOUNT, mode=Mode.VAULT_HELD)
-    assert vault.calls == []
-    client = client_of(vault)
-    enrolled = client.enroll(without, user_name=ACCOUNT, mode=Mode.VAULT_HELD)
-    assert client.release(without).identities() == (enrolled.backup_identity,)
-
-
-def test_vault_held_mode_is_not_taken_unasked_on_a_new_device(vault: FakeVault, tmp_path: Path) -> None:
-    without = InsecureSoftwareAuthenticator(state_path=tmp_path / "without", has_prf=False)
-    client_of(vault).enroll(without, user_name=ACCOUNT, mode=Mode.VAULT_HELD)
-    with pytest.raises(Exception, match="another mode"):
-        client_of(vault).release(without)
-    assert client_of(vault).release(without, mode=Mode.VAULT_HELD).opened
-
-
 def test_unpinned_vault_works_in_prf_mode_when_it_was_said(
     vault: FakeVault, authenticator: CountingAuthenticator
 ) -> None:
@@ -284,7 +221,7 @@ def test_another_recovery_key_is_noticed_before_it_signs(
 ) -> None:
     client = client_of(vault)
     client.enroll(authenticator, user_name=ACCOUNT)
-    with pytest.raises(Exception, match="not the one that the vault knows"):
+    with pytest.raises(ReplyMismatch, match="not the one that the vault knows"):
         client.release_with_recovery_key(generate_recovery_key())
     assert vault.calls[-1] is Rpc.BEGIN_CEREMONY
 
@@ -296,3 +233,14 @@ def test_nothing_secret_is_shown_by_repr(vault: FakeVault, authenticator: Counti
     for shown in (repr(enrolled), repr(released), repr(client.memory)):
         assert enrolled.recovery_key.seed.hex() not in shown
         assert repr(enrolled.backup_identity.secret) not in shown
+
+
+def test_signature_by_a_passkey_that_the_vault_does_not_have_is_not_sent(
+    vault: FakeVault, authenticator: CountingAuthenticator
+) -> None:
+    client = client_of(vault)
+    client.enroll(authenticator, user_name=ACCOUNT)
+    authenticator.claim_credential = b"another"
+    with pytest.raises(AuthenticatorError, match="does not have"):
+        client.release(authenticator)
+    assert vault.calls[-1] is Rpc.BEGIN_CEREMONY

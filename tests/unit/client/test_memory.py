@@ -175,3 +175,13 @@ def test_evidence_of_a_vault_that_went_back_is_kept_and_outlives_the_client(tmp_
     with MemoryFolder(tmp_path, owner=OWNER) as folder:
         assert client_in(folder, vault).vault().version == 3
         assert list(folder.path.glob("contested-*.json")) == [evidence]
+
+
+def test_proof_cut_short_by_a_crash_spoils_no_later_one(tmp_path: Path) -> None:
+    vault = FakeVault()
+    with MemoryFolder(tmp_path, owner=OWNER) as folder:
+        (folder.path / "receipts.jsonl").write_text('{"receipt_for": "stro')
+        client_in(folder, vault).vault()
+        cut, whole = (folder.path / "receipts.jsonl").read_text().splitlines()
+    assert cut == '{"receipt_for": "stro'
+    assert json.loads(whole)["receipt_for"] == ReceiptFor.GET_VAULT.value
