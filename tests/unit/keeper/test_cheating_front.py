@@ -1,4 +1,4 @@
-"""A front that does what it likes with the steps and with what it relays: what it gets, and what it never gets (docs/threat-model.md)."""
+"""A front that does what it likes with the steps: what it gets, and what it never gets (docs/threat-model.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A front, or a database, that shows the keeper other rows than the newest: what is noticed, and what is not (docs/threat-model.md)."""
+"""A front or a database that shows the keeper another row than the newest (docs/threat-model.md)."""
 
 from __future__ import annotations
 
