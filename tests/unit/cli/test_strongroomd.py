@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.development.tenant import generate_tenant, write_tenant
+from strongroom_service.cli import main as cli
+
+CONFIG = """\
+audience = "https://vault.localhost"
+database = "sqlite:///vault.db"
+run_dir = "run"
+tenants_dir = "tenants"
+single_user = true
+[listen]
+host = "127.0.0.1"
+port = 8443
+tls_certificate_file = "server.pem"
+tls_key_file = "server-key.pem"
+[keepers]
+log_file = "fulfilled.log"
+[pkcs11]
+module_file = "module.so"
+token_label = "vault"
+pin_file = "pin"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    write_tenant(generate_tenant(), tmp_path / "tenants")
+    path = tmp_path / "strongroom.toml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+def exit_code_of(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
+    monkeypatch.setattr(sys, "argv", ["strongroomd", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code
+
+
+def test_good_configuration_is_told_with_what_is_for_development(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], config: Path
+) -> None:
+    assert exit_code_of(monkeypatch, "config", "check", "--config", str(config)) == 0
+    told = capsys.readouterr().out
+    assert "good, 1 tenant." in told
+    assert "Tenant notes is marked for development" in told
+    assert "single_user is set" in told
+
+
+def test_every_fault_of_the_configuration_is_told_on_stderr_with_code_78(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], config: Path
+) -> None:
+    config.write_text(CONFIG.replace("port = 8443", "port = 0").replace("run_dir", "rundir"), encoding="utf-8")
+    assert exit_code_of(monkeypatch, "config", "check", "--config", str(config)) == 78
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "listen.port" in told.err
+    assert "rundir: is not a known key" in told.err
+
+
+def test_missing_configuration_is_code_78_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert exit_code_of(monkeypatch, "config", "check", "--config", str(tmp_path / "none.toml")) == 78
+
+
+def test_version_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code_of(monkeypatch, "version") == 0
+    assert capsys.readouterr().out.strip()
+
+
+def test_command_for_the_supervisor_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code_of(monkeypatch, "--help") == 0
+    told = capsys.readouterr().out
+    assert "serve" in told
+    assert "run-keeper-child" not in told
