@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 # Tests at once.
 JOBS ?= 2
-# Folder that `make demo` works in; empty: one that is removed afterwards.
+# Folder of yours that `make demo` backs up, only read; empty: a sample tree.
 DIR ?=
 # `make lock UPGRADE=--upgrade` takes the newest versions, else the pinned ones stay while they fit.
 UPGRADE ?=
@@ -61,8 +61,8 @@ bench: ready ## Measures throughput and latency on this machine
 	$(BIN)/python -m tests.bench.bench
 
 .PHONY: demo
-demo: ready ## A backup, its loss and its return, told step by step (DIR=folder keeps what it made)
-	$(BIN)/python -m deploy.development.demo $(DIR)
+demo: ready ## The main job, acted out from enrollment to exhaustion (DIR=folder: on a folder of yours, only read)
+	$(BIN)/python -m deploy.development.demo $(if $(DIR),"$(DIR)")
 
 .PHONY: run
 run: ready ## A vault for development on this machine
