@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from typing import NewType
 
@@ -19,4 +18,4 @@ def record_id_of(*, id_key: bytes, tenant: str, account: str) -> RecordId:
     Keyed, so that who reads the database cannot test a guess of an account name.
     """
     message = encode_fields(_RECORD_ID_LABEL, tenant.encode(), account.encode())
-    return RecordId(hmac.new(id_key, message, hashlib.sha256).digest())
+    return RecordId(hmac.digest(id_key, message, "sha256"))

@@ -158,16 +158,12 @@ class KeeperHandler:
         tenant = self._tenants.named(identity.tenant)
         if tenant is None:
             raise Refusal(Reason.TOKEN_REJECTED, detail="the tenant is not configured")
+        record_id = self._chamber.opener.record_id(identity)
         record: Record | None = None
         if not isinstance(call, frames_pb2.DescribeServiceCall):
-            record = self._chamber.opener.open(identity, call.row if call.HasField("row") else None)
-        case_ = Case(
-            identity=identity,
-            tenant=tenant,
-            record_id=self._chamber.opener.record_id(identity),
-            record=record,
-            now=now,
-        )
+            row = call.row if call.HasField("row") else None
+            record = self._chamber.opener.open(identity, row, record_id=record_id)
+        case_ = Case(identity=identity, tenant=tenant, record_id=record_id, record=record, now=now)
         return self._chamber, case_
 
     def _begin(self, call: frames_pb2.BeginCall) -> frames_pb2.BeginReply:
@@ -193,6 +189,7 @@ class KeeperHandler:
         step = chamber.judge.judge(case_, completion_of(call))
         if step is None:
             return frames_pb2.JudgeReply(already_granted=frames_pb2.AlreadyGranted())
+        chamber.opener.expect(step.record, record_id=case_.record_id, sealed=step.sealed_record)
         self._log.info(
             "keeper_judged",
             request_id=request_id,

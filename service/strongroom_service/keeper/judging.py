@@ -55,12 +55,13 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class SealedStep:
-    """What must be committed before anything of it is told."""
+    """What must be committed before anything of it is told. `record` is what `sealed_record` holds."""
 
     version: int
     sealed_record: bytes
     sealed_event: bytes
     decided: Decided
+    record: Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,9 @@ class Judge:
         sealed_event = key.seal(Kind.EVENT, record_id=record_id, version=version, plaintext=event)
         stamped = decided.record.stamped(next_head(previous_head, sealed_event))
         sealed_record = key.seal(Kind.RECORD, record_id=record_id, version=version, plaintext=encode_record(stamped))
-        return SealedStep(version=version, sealed_record=sealed_record, sealed_event=sealed_event, decided=decided)
+        return SealedStep(
+            version=version, sealed_record=sealed_record, sealed_event=sealed_event, decided=decided, record=stamped
+        )
 
 
 def _register(case: Case, statement: Statement, challenge: bytes, completion: Completion) -> Decided:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from strongroom_service.domain.errors import RecordRejected
@@ -17,26 +18,35 @@ if TYPE_CHECKING:
     from strongroom_service.keeper.vault_keys import VaultKeys
     from strongroom_service.tokens.account_tokens import AccountIdentity
 
+# Begin, judge and fulfil present the same row, or the one that judging made, within seconds. Usually 5 KiB each.
+_REMEMBERED = 256
+
 
 class RecordOpener:
-    """Opens rows with the vault's keys, against the memory of rows presented."""
+    """Opens rows with the vault's keys, against the memory of rows presented.
 
-    def __init__(self, *, keys: VaultKeys, presented: PresentedRows) -> None:
+    The newest rows opened are remembered with what was in them, so that the steps of one ceremony open each row once.
+    What is remembered is found by record id, version and every sealed byte: the very input of opening, which gives the
+    same record each time. A new vault row makes a new opener, so nothing outlives the epochs it was opened under.
+    """
+
+    def __init__(self, *, keys: VaultKeys, presented: PresentedRows, remembered: int = _REMEMBERED) -> None:
         self._keys = keys
         self._presented = presented
+        self._remembered = remembered
+        self._opened: OrderedDict[tuple[bytes, int, bytes], Record] = OrderedDict()
 
     def record_id(self, identity: AccountIdentity) -> RecordId:
         """Return the id under which the account's record must be stored; the front's word does not count."""
         return record_id_of(id_key=self._keys.id_key, tenant=identity.tenant, account=identity.account)
 
-    def open(self, identity: AccountIdentity, row: frames_pb2.Row | None) -> Record | None:
-        """Return the account's record, or None where no row was presented.
+    def open(self, identity: AccountIdentity, row: frames_pb2.Row | None, *, record_id: RecordId) -> Record | None:
+        """Return the account's record, or None where no row was presented. `record_id` is this account's.
 
         Raises:
             StaleRow: the row is older than one seen, or another one at the same version.
             RecordRejected: the row is another account's, does not open, or is not what its seal says.
         """
-        record_id = self.record_id(identity)
         if row is None:
             self._presented.check(record_id, version=0, sealed=b"")
             return None
@@ -47,12 +57,21 @@ class RecordOpener:
             message = "a row has no version"
             raise RecordRejected(message)
         self._presented.check(record_id, version=row.version, sealed=row.sealed)
-        record = self._unseal(record_id, row)
+        record = self._opened.get((record_id, row.version, row.sealed)) or self._unseal(record_id, row)
         if (record.tenant, record.account, record.version) != (identity.tenant, identity.account, row.version):
             message = "an opened record names another account or version than its row"
             raise RecordRejected(message)
         self._presented.remember(record_id, version=row.version, sealed=row.sealed)
+        self.expect(record, record_id=record_id, sealed=row.sealed)
         return record
+
+    def expect(self, record: Record, *, record_id: RecordId, sealed: bytes) -> None:
+        """Remember what is in `sealed`: it may be presented soon. It does not count as presented by that."""
+        key = (record_id, record.version, sealed)
+        self._opened[key] = record
+        self._opened.move_to_end(key)
+        if len(self._opened) > self._remembered:
+            self._opened.popitem(last=False)
 
     def _unseal(self, record_id: bytes, row: frames_pb2.Row) -> Record:
         header = parse_header(row.sealed)

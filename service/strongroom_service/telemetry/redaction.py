@@ -17,6 +17,7 @@ from structlog.typing import EventDict, WrappedLogger
 MASK = "[redacted]"
 _MAX_DEPTH = 4
 _MAX_ITEMS = 64
+_PLAIN = (str, int, float, type(None))
 
 # Words of a key (split at _, -, . and capitals) that name what must not be shown.
 _SECRET_WORDS = frozenset({
@@ -57,7 +58,7 @@ def _names_secret(key: object) -> bool:
 
 
 def _shown(value: object, *, depth: int) -> object:
-    if depth == _MAX_DEPTH:
+    if isinstance(value, _PLAIN) or depth == _MAX_DEPTH:  # nearly every value is plain, and `Mapping()` asks slowly
         return _shown_plain(value)
     match value:
         case Mapping():

@@ -36,6 +36,8 @@ class ToyHandler:
                 return self._probe()
             case "describe_service":
                 return self._do(call.describe_service.nonce)
+            case "describe_record":
+                return self._do(call.describe_record.nonce)
             case other:
                 raise NotImplementedError(other)
 

@@ -21,6 +21,8 @@ from strongroom_service.domain.fields import encode_fields
 SUITE_ID = 1
 PUBLIC_KEY_BYTES = 32
 _LABEL = "strongroom/v1/hpke"
+# Of no use but to see whether an exchange gives zeros, so one for the whole process will do.
+_PROBE_KEY = X25519PrivateKey.generate()
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
@@ -42,7 +44,7 @@ def require_recipient(public_key: bytes) -> None:
         InvalidField: `public_key` (32 bytes) is such a point.
     """
     try:
-        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(public_key))
+        _PROBE_KEY.exchange(X25519PublicKey.from_public_bytes(public_key))
     except ValueError:
         raise InvalidField(
             field="request.release.recipient", rule="must be an X25519 public key that is not of small order"

@@ -10,7 +10,6 @@ it has found its own request in the statement: a front cannot make a passkey sig
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
@@ -104,4 +103,4 @@ def timestamp_of(at: Millis) -> Timestamp:
 
 
 def _tag(serialized: bytes, *, ceremony_key: bytes) -> bytes:
-    return hmac.new(ceremony_key, encode_fields(_CEREMONY_LABEL, serialized), hashlib.sha256).digest()
+    return hmac.digest(ceremony_key, encode_fields(_CEREMONY_LABEL, serialized), "sha256")
