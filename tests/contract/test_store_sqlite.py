@@ -294,7 +294,7 @@ async def test_older_schema_is_refused_with_the_way_out(path: Path) -> None:
         other.execute("DELETE FROM schema_version WHERE version = ?", (KNOWN_VERSION,))
 
     for opening in (SqliteStore.open, SqliteReader.open_reader):
-        with pytest.raises(Misconfigured, match="strongroomd migrate"):
+        with pytest.raises(Misconfigured, match="strongroomd init"):
             opening(path)
 
 

@@ -52,7 +52,7 @@ def require_known_schema(connection: sqlite3.Connection) -> None:
     _refuse_newer(version)
     if version < KNOWN_VERSION:
         raise Misconfigured(
-            f"schema version {version}, this release needs {KNOWN_VERSION}: stop the service, run `strongroomd migrate`"
+            f"schema version {version}, this release needs {KNOWN_VERSION}: stop the service and run `strongroomd init`"
         )
 
 

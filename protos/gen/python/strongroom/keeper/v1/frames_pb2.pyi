@@ -664,7 +664,7 @@ class ListEventsCall(_message.Message):
 
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventRow]:
-        """Events below the page token's version (or all), newest first."""
+        """Events from the page token's version (or the row's) downwards, newest first."""
 
     def __init__(
         self,
