@@ -1,0 +1,59 @@
+"""The parent of a service whose front can be met at a step: real supervisor and keepers, quicker to give up on a child.
+
+python -m tests.fakes.stepped_serve CONFIG_FILE
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from strongroom_service.bootstrap.system import make_run_dir
+from strongroom_service.config.vault_file import load_vault_config
+from strongroom_service.link.child import ChildSpec
+from strongroom_service.link.hardening import harden_process
+from strongroom_service.link.supervisor import Supervisor, SupervisorTimes
+from strongroom_service.telemetry.logs import configure_logging, get_logger
+
+_PYTHON: Final = (sys.executable, "-P", "-m")
+_FRONT_SILENCE_SECONDS: Final = 3.0
+
+
+def main(config_path: Path) -> int:
+    """Supervise until told to stop."""
+    harden_process()
+    configure_logging("serve")
+    config = load_vault_config(config_path)
+    make_run_dir(config)
+    keepers = [
+        ChildSpec(
+            name=f"keeper-{index}",
+            argv=[
+                *_PYTHON,
+                "strongroom_service.cli.main",
+                "run-keeper-child",
+                "--config",
+                str(config_path),
+                "--index",
+                str(index),
+            ],
+            heartbeat_timeout_seconds=config.keepers.heartbeat_timeout_seconds,
+            environment={**os.environ, **config.pkcs11.environment},
+        )
+        for index in range(config.keepers.count)
+    ]
+    front = ChildSpec(
+        name="front",
+        argv=[*_PYTHON, "tests.fakes.stepped_front", str(config_path)],
+        heartbeat_timeout_seconds=_FRONT_SILENCE_SECONDS,
+        environment=dict(os.environ),
+    )
+    # Children that are killed again and again are expected here, and not to be waited for ever longer.
+    times = SupervisorTimes(backoff_most_seconds=0.1)
+    return int(Supervisor(keepers=keepers, front=front, times=times, log=get_logger()).run())
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).absolute()))
