@@ -27,6 +27,7 @@ from strongroom_service.link.hardening import harden_process
 from strongroom_service.link.heartbeat import Heartbeat, beat_forever
 from strongroom_service.link.keeper_client import KeeperPool
 from strongroom_service.link.keeper_link import LinkTimes
+from strongroom_service.link.separation import check_front
 from strongroom_service.store.sqlite import SqliteStore
 from strongroom_service.telemetry.exposition import MetricsServer
 from strongroom_service.telemetry.logs import configure_logging, get_logger
@@ -56,6 +57,11 @@ def run_front(config_path: Path) -> int:
     configure_logging("front")
     heartbeat = Heartbeat.inherited(os.environ)
     config = load_vault_config(config_path)
+    check_front(
+        front_uid=None if config.users is None else config.users.front_uid,
+        own_uid=os.geteuid(),
+        single_user=config.single_user,
+    )
     tenants = load_tenants(config.tenants_dir)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_Front(config, tenants).serve(heartbeat))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from strongroom_service.application.rows import VaultRow
 from strongroom_service.bootstrap.keeper import open_token
+from strongroom_service.bootstrap.serve import separated_children
 from strongroom_service.bootstrap.system import SystemClock, acting_as, keys_lock, make_run_dir, random_bytes
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
@@ -53,14 +54,15 @@ def run_init(config_path: Path) -> Initialised:
     """Make the vault that the configuration describes, unless it is there.
 
     Raises:
-        Misconfigured: the service is running, a key that the vault's row names is missing (it is not remade), or the
-            configuration is not fit.
+        Misconfigured: the service is running, a key that the vault's row names is missing (it is not remade), or
+            configuration or user ids are not fit to serve.
         TokenFault, StoreUnavailable: the token or the database failed; run it again.
     """
     harden_process()
     configure_logging("init")
     config = load_vault_config(config_path)
     load_tenants(config.tenants_dir)
+    separated_children(config, config_path)  # made under other ids than it will be served, it could not be read
     make_run_dir(config)
     with contextlib.ExitStack() as held:
         with _as_keeper(config):

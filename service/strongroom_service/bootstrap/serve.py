@@ -11,7 +11,7 @@ from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.link.child import ChildSpec
 from strongroom_service.link.hardening import harden_process
-from strongroom_service.link.separation import check_separation
+from strongroom_service.link.separation import check_keepers, check_separation
 from strongroom_service.link.supervisor import Supervisor, SupervisorTimes
 from strongroom_service.telemetry.logs import configure_logging, get_logger
 
@@ -31,8 +31,8 @@ def run_serve(config_path: Path) -> int:
         Misconfigured: configuration or user ids are not fit.
     """
     config = _prepare(config_path)
-    keepers, front = _keeper_specs(config, config_path), _front_spec(config, config_path)
-    check_separation(keepers=keepers, front=front, own_uid=os.geteuid(), single_user=config.single_user)
+    keepers, front = separated_children(config, config_path)
+    make_run_dir(config)
     return _supervise(config, keepers=keepers, front=front)
 
 
@@ -40,10 +40,29 @@ def run_keepers(config_path: Path) -> int:
     """Supervise the keepers alone, as in a container of their own; return the exit code.
 
     Raises:
-        Misconfigured: the configuration is not fit.
+        Misconfigured: configuration or user ids are not fit.
     """
     config = _prepare(config_path)
-    return _supervise(config, keepers=_keeper_specs(config, config_path), front=None)
+    keepers = _keeper_specs(config, config_path)
+    check_keepers(
+        keepers=keepers,
+        front_uid=None if config.users is None else config.users.front_uid,
+        own_uid=os.geteuid(),
+        single_user=config.single_user,
+    )
+    make_run_dir(config)
+    return _supervise(config, keepers=keepers, front=None)
+
+
+def separated_children(config: VaultConfig, config_path: Path) -> tuple[list[ChildSpec], ChildSpec]:
+    """Return what `strongroomd serve` runs, keepers and front.
+
+    Raises:
+        Misconfigured: they would not be separated, or this process cannot give them their user ids.
+    """
+    keepers, front = _keeper_specs(config, config_path), _front_spec(config, config_path)
+    check_separation(keepers=keepers, front=front, own_uid=os.geteuid(), single_user=config.single_user)
+    return keepers, front
 
 
 def _prepare(config_path: Path) -> VaultConfig:
@@ -51,7 +70,6 @@ def _prepare(config_path: Path) -> VaultConfig:
     configure_logging("serve")
     config = load_vault_config(config_path)
     load_tenants(config.tenants_dir)  # what is wrong there is told once, here, not by every child
-    make_run_dir(config)
     return config
 
 

@@ -57,12 +57,14 @@ def acting_as(uid: int | None, gid: int | None) -> Iterator[None]:
 def make_run_dir(config: VaultConfig) -> None:
     """Make the folder for the sockets and the lock, or mend its mode; as root, also its owner.
 
+    The folder that holds it must be there: made here, under our umask, front and keepers could not pass through it.
+
     Raises:
         Misconfigured: it cannot be made, or belongs to somebody else.
     """
     path = config.run_dir
     try:
-        path.mkdir(mode=_RUN_DIR_MODE, parents=True, exist_ok=True)
+        path.mkdir(mode=_RUN_DIR_MODE, exist_ok=True)
         if config.users is not None and os.geteuid() == 0:
             os.chown(path, config.users.keeper_uid, config.users.front_gid)
         path.chmod(_RUN_DIR_MODE)

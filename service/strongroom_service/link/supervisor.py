@@ -26,10 +26,10 @@ _STOPPING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 
 @unique
 class SupervisorExit(IntEnum):
-    """Exit codes of the parent."""
+    """Exit codes of the parent. It gives up over what must be mended before another start, and says so by its code."""
 
     STOPPED = 0
-    GAVE_UP = 1
+    GAVE_UP = EX_CONFIG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -233,7 +233,7 @@ def test_a_grown_child_is_replaced_at_once(serve: Serve) -> None:
 
 def test_a_fatal_configuration_ends_all_and_is_not_tried_again(serve: Serve) -> None:
     serving = serve(keepers=[child("unfit", ["/bin/sh", "-c", "exit 78"])], front=child("front", SLEEPER))
-    assert serving.exit_code() == 1
+    assert serving.exit_code() == 78
     assert len(serving.pids("unfit")) == 1
     assert not any(alive(pid) for pid in serving.pids("front"))
 

@@ -4,7 +4,7 @@ import pytest
 
 from strongroom_service.domain.errors import Misconfigured
 from strongroom_service.link.child import ChildSpec
-from strongroom_service.link.separation import check_separation
+from strongroom_service.link.separation import check_front, check_keepers, check_separation
 
 
 def spec(name: str, uid: int | None, gid: int | None = 900) -> ChildSpec:
@@ -44,3 +44,33 @@ def test_single_user_lets_all_run_as_one() -> None:
 def test_single_user_gives_no_ids_that_we_cannot_give() -> None:
     with pytest.raises(Misconfigured):
         check(keeper=spec("keeper", 901), front=spec("front", None), own_uid=900, single_user=True)
+
+
+def test_keepers_alone_run_as_the_user_they_are_started_as_or_are_given() -> None:
+    for own_uid in (0, 901):
+        check_keepers(keepers=[spec("keeper", 901)], front_uid=902, own_uid=own_uid, single_user=False)
+    check_keepers(keepers=[spec("keeper", None)], front_uid=None, own_uid=900, single_user=True)
+
+
+@pytest.mark.parametrize(
+    ("keeper", "front_uid", "own_uid", "why"),
+    [
+        pytest.param(spec("keeper", None), None, 901, "would admit nobody", id="no front named"),
+        pytest.param(spec("keeper", None), 902, 0, "would run as root", id="as root"),
+        pytest.param(spec("keeper", 901), 902, 902, "is to run under user id 901", id="as another user"),
+    ],
+)
+def test_keepers_alone_are_refused(keeper: ChildSpec, front_uid: int | None, own_uid: int, why: str) -> None:
+    with pytest.raises(Misconfigured, match=why):
+        check_keepers(keepers=[keeper], front_uid=front_uid, own_uid=own_uid, single_user=False)
+
+
+def test_front_runs_as_whom_keepers_admit() -> None:
+    check_front(front_uid=902, own_uid=902, single_user=False)
+    check_front(front_uid=None, own_uid=900, single_user=True)
+
+
+@pytest.mark.parametrize(("front_uid", "own_uid"), [(None, 902), (902, 0), (902, 901)])
+def test_front_that_keepers_would_not_admit_is_refused(front_uid: int | None, own_uid: int) -> None:
+    with pytest.raises(Misconfigured):
+        check_front(front_uid=front_uid, own_uid=own_uid, single_user=False)

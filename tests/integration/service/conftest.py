@@ -1,0 +1,12 @@
+"""Who changes user ids must be root. Others cannot try that; that they are refused is in test_stated_users.py."""
+
+from __future__ import annotations
+
+import os
+
+NOT_ROOT = os.geteuid() != 0
+collect_ignore = ["test_separate_users.py"] if NOT_ROOT else []
+
+
+def pytest_report_header() -> str:
+    return f"separate users: {'not tried, as this is not root' if NOT_ROOT else 'tried'}"
