@@ -16,6 +16,9 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 
 from strongroom_service.telemetry.redaction import redact
 
+# One encoder for all lines: `json.dumps` with any option makes one for each.
+_encode = json.JSONEncoder().encode
+
 
 def configure_logging(process_name: str, *, level: int = logging.INFO, stream: TextIO | None = None) -> None:
     """Log to `stream` (stderr if None) from now on. Call once, first thing in a process: loggers keep what they find.
@@ -38,9 +41,8 @@ def configure_logging(process_name: str, *, level: int = logging.INFO, stream: T
         add_process,
         structlog.processors.format_exc_info,
     ]
-    render = structlog.processors.JSONRenderer(serializer=json.dumps)
     structlog.configure(
-        processors=[*shared, redact, render],
+        processors=[*shared, redact, _render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(target),
         cache_logger_on_first_use=True,
@@ -49,11 +51,15 @@ def configure_logging(process_name: str, *, level: int = logging.INFO, stream: T
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(), structlog.stdlib.add_logger_name],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, render],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, _render],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(capture=True)
+
+
+def _render(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> str:
+    return _encode(event_dict)  # `redact` left nothing that JSON does not know
 
 
 def get_logger() -> FilteringBoundLogger:

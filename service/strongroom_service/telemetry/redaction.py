@@ -44,11 +44,7 @@ _SECRET_TEXT = re.compile(
 
 def redact(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
     """Mask what must not be shown; a structlog processor, the last before the line is written."""
-    return {key: _shown_under(key, value, depth=0) for key, value in event_dict.items()}
-
-
-def _shown_under(key: object, value: object, *, depth: int) -> object:
-    return MASK if _names_secret(key) else _shown(value, depth=depth)
+    return {key: MASK if _names_secret(key) else _shown(value, depth=0) for key, value in event_dict.items()}
 
 
 @functools.lru_cache(maxsize=1_024)  # keys are few, and on every line
@@ -63,7 +59,9 @@ def _shown(value: object, *, depth: int) -> object:
     match value:
         case Mapping():
             items = list(value.items())[:_MAX_ITEMS]
-            return {_shown_key(key): _shown_under(key, inner, depth=depth + 1) for key, inner in items}
+            return {
+                _shown_key(key): MASK if _names_secret(key) else _shown(inner, depth=depth + 1) for key, inner in items
+            }
         case list() | tuple() | set() | frozenset():
             return [_shown(inner, depth=depth + 1) for inner in list(value)[:_MAX_ITEMS]]
         case _:
