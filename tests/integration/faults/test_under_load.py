@@ -62,6 +62,7 @@ def test_nothing_is_lost_doubled_or_let_out_whatever_is_struck_under_load(vault:
 
 
 @pytest.mark.verify
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", range(2, 12))
 def test_nothing_is_lost_doubled_or_let_out_at_other_moments(vault: SteppedVault, seed: int) -> None:
     check_seed(vault, seed, FAULTS)
