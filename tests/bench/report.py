@@ -78,7 +78,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """All of a run. `echo` and `compared` are the sums of `rounds`, pairs of (echo, release) in turns."""
+    """All of a run. `echo` and `compared` are the sums of `rounds`, pairs of (echo, release) in turns.
+
+    `load_average_before` tells whether the machine was busy with something else: then figures say little.
+    """
 
     echo: Point
     compared: Point
@@ -88,6 +91,7 @@ class Measured:
     exchange: Exchange
     accounts: int
     keepers: int
+    load_average_before: float
     took_seconds: float
 
 
@@ -123,6 +127,7 @@ def figures_of(measured: Measured) -> dict[str, object]:
         "release_response_bytes": len(measured.exchange.release_response),
         "accounts": measured.accounts,
         "keepers": measured.keepers,
+        "load_average_before": round(measured.load_average_before, 2),
         "took_seconds": round(measured.took_seconds, 1),
     }
 
@@ -147,6 +152,7 @@ def print_table(figures: Mapping[str, object]) -> None:
         "archive_restore_mib_per_second",
         "age_alone_encrypt_mib_per_second",
         "age_alone_decrypt_mib_per_second",
+        "load_average_before",
         "took_seconds",
     ):
         print(f"{name:<34} {figures[name]}")
