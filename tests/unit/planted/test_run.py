@@ -11,7 +11,7 @@ from tests.planted.run import ROOT, Finding, judge_all
 
 SOURCE = "service/strongroom_service/domain/fields.py"
 KNOWN_BYTES = "tests/unit/domain/test_fields.py::test_known_bytes"
-LINE = '    return b"".join(len(part).to_bytes(_LENGTH_BYTES, "big") + part for part in parts)'
+LINE = "            parts += (_LENGTH.pack(len(field)), field)"
 
 pytestmark = pytest.mark.verify
 
@@ -29,7 +29,7 @@ def judge_one(tmp_path: Path, *, new: str, old: str = LINE, test: str = KNOWN_BY
 
 
 def test_defect_that_the_test_notices_is_caught(tmp_path: Path) -> None:
-    assert judge_one(tmp_path, new='    return b"".join(parts)').outcome == "caught"
+    assert judge_one(tmp_path, new="            parts.append(field)").outcome == "caught"
 
 
 def test_change_without_effect_is_not_caught(tmp_path: Path) -> None:
@@ -37,17 +37,18 @@ def test_change_without_effect_is_not_caught(tmp_path: Path) -> None:
 
 
 def test_patch_that_only_stumbles_is_broken(tmp_path: Path) -> None:
-    finding = judge_one(tmp_path, new="    return no_such_name")
+    finding = judge_one(tmp_path, new="            return no_such_name")
     assert (finding.outcome, "NameError" in finding.reason) == ("BROKEN", True)
 
 
 def test_patch_that_no_longer_applies_is_broken(tmp_path: Path) -> None:
-    finding = judge_one(tmp_path, old="    return a_line_that_is_not_there", new="    return parts")
+    finding = judge_one(tmp_path, old="            a_line_that_is_not_there", new="            parts")
     assert (finding.outcome, "does not apply" in finding.reason) == ("BROKEN", True)
 
 
 def test_test_that_does_not_exist_is_broken(tmp_path: Path) -> None:
-    finding = judge_one(tmp_path, new="    return parts", test="tests/unit/domain/test_fields.py::test_no_such_test")
+    test = "tests/unit/domain/test_fields.py::test_no_such_test"
+    finding = judge_one(tmp_path, new="            parts.append(field)", test=test)
     assert (finding.outcome, "pytest exited with 4" in finding.reason) == ("BROKEN", True)
 
 
