@@ -19,6 +19,14 @@ _PATIENCE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class User:
+    """A user by number, without further groups."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Python:
     """An interpreter that finds this project."""
 
@@ -28,9 +36,7 @@ class Python:
     def strongroomd(self, command: str, config_file: Path) -> list[str]:
         return [self.executable, "-P", "-m", "strongroom_service.cli.main", command, "--config", str(config_file)]
 
-    def run(
-        self, command: str, config_file: Path, *, user: int | None = None, group: int | None = None
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, command: str, config_file: Path, *, user: User | None = None) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, as this user or another."""
         return subprocess.run(
             self.strongroomd(command, config_file),
@@ -39,8 +45,8 @@ class Python:
             text=True,
             timeout=_PATIENCE_SECONDS,
             env=self.environment,
-            user=user,
-            group=group,
+            user=None if user is None else user.uid,
+            group=None if user is None else user.gid,
             extra_groups=None if user is None else (),
         )
 
@@ -55,8 +61,7 @@ class Daemon:
         config_file: Path,
         *,
         log_file: Path,
-        user: int | None = None,
-        group: int | None = None,
+        user: User | None = None,
     ) -> None:
         self.log_file = log_file
         with log_file.open("ab") as log:
@@ -66,8 +71,8 @@ class Daemon:
                 stdout=log,
                 stderr=log,
                 env=python.environment,
-                user=user,
-                group=group,
+                user=None if user is None else user.uid,
+                group=None if user is None else user.gid,
                 extra_groups=None if user is None else (),
             )
 

@@ -16,13 +16,12 @@ from deploy.development.environment import DevelopmentVault, VaultFiles
 from strongroom.v1 import resources_pb2
 from strongroom_service.link.frames import encode_frame
 from tests.fakes.hand_client import HandClient
-from tests.integration.service.daemons import Daemon, Python
+from tests.integration.service.daemons import Daemon, Python, User
 from tests.integration.service.users import (
     FRONT,
     KEEPER,
     STRANGER,
     STRANGER_IN_FRONTS_GROUP,
-    User,
     make_separate_files,
     make_unseparated_files,
     open_folder,
@@ -210,8 +209,9 @@ def test_front_is_not_run_by_root_in_the_users_place(python: Python) -> None:
         assert refused.stderr == "the front is to run under user id 61001, not 0: start it as that user\n"
 
 
-def test_only_the_front_has_a_network_socket_when_keepers_run_apart(python: Python) -> None:
-    """As in two containers: root starts the keepers, the front's user the front; each has what it needs and no more."""
+@pytest.mark.parametrize("starter", [None, KEEPER], ids=["by root", "by the keepers' user"])
+def test_only_the_front_has_a_network_socket_when_keepers_run_apart(python: Python, starter: User | None) -> None:
+    """As in two containers: root or the keepers' user starts the keepers, the front's user the front."""
     with open_folder() as folder:
         files = make_separate_files(folder / "vault", keepers=2)
         assert python.run("init", files.config_file).returncode == 0
@@ -219,14 +219,15 @@ def test_only_the_front_has_a_network_socket_when_keepers_run_apart(python: Pyth
         log_file.touch()
         vault = DevelopmentVault(files)
         with (
-            Daemon(python, "keeper", files.config_file, log_file=log_file) as keepers,
-            Daemon(python, "front", files.config_file, log_file=log_file, user=FRONT.uid, group=FRONT.gid) as front,
+            Daemon(python, "keeper", files.config_file, log_file=log_file, user=starter) as keepers,
+            Daemon(python, "front", files.config_file, log_file=log_file, user=FRONT) as front,
         ):
             front.wait_until(vault.is_serving)
             with HandClient(vault) as client:
                 client.enroll()
                 assert client.release() == [b"an envelope"]
             assert len(keepers.tree()) == 3
+            assert {each.uids().real for each in keepers.named("run-keeper-child")} == {KEEPER.uid}
             for process in keepers.tree():
                 assert other_sockets(process.pid) == set(), process
                 assert has_token_module(process.pid) == (process.pid != keepers.pid)

@@ -34,7 +34,7 @@ class Unprivileged:
     def run(self, command: str, config_file: Path) -> CompletedProcess[str]:
         if self.uid == os.geteuid():
             return self.python.run(command, config_file)
-        return self.python.run(command, config_file, user=STRANGER.uid, group=STRANGER.gid)
+        return self.python.run(command, config_file, user=STRANGER)
 
 
 @pytest.fixture(scope="module")

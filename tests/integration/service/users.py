@@ -9,24 +9,17 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from deploy.development.environment import VaultFiles, VaultShape, make_files
-from tests.integration.service.daemons import Python
+from tests.integration.service.daemons import Python, User
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 _COVERAGE: Final = "COVERAGE"
 # Nothing that the service needs, and most of a library's size.
 _NOT_COPIED: Final = shutil.ignore_patterns("site-packages", "test", "config-3*", "idlelib", "ensurepip", "lib2to3")
-
-
-@dataclass(frozen=True, kw_only=True)
-class User:
-    uid: int
-    gid: int
 
 
 FRONT: Final = User(uid=61_001, gid=61_001)
