@@ -8,11 +8,7 @@ Never for production: SoftHSM keeps keys in files, and one user runs front and k
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import grpc
-import trustme
 from grpc_health.v1 import health_pb2
 
+from deploy.development import vault_folder
 from deploy.development.tenant import (
     DevelopmentTenant,
     generate_tenant,
@@ -36,7 +32,7 @@ from deploy.development.tenant import (
 from deploy.development.token import create_development_token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -125,11 +121,11 @@ def make_files(folder: Path, shape: VaultShape) -> VaultFiles:
     write_tenant_key(tenant, folder / "tenant-key.pem")
     tenant_file = write_tenant(tenant, folder / "tenants", rp_id=shape.rp_id, origins=shape.origins)
     with tenant_file.open("a", encoding="utf-8") as file:
-        file.writelines(_lines(shape.policy))  # [policy] is the last table
-    _write_certificates(folder)
+        file.write(vault_folder.toml_lines(shape.policy))  # [policy] is the last table
+    vault_folder.write_certificates(folder)
     for name in ("data", "keeper"):
         (folder / name).mkdir(mode=0o700)
-    port, metrics_port = _free_ports(2)
+    port, metrics_port = vault_folder.free_ports(2)
     tables: dict[str, Mapping[str, object]] = {
         "": {
             "audience": AUDIENCE,
@@ -147,16 +143,10 @@ def make_files(folder: Path, shape: VaultShape) -> VaultFiles:
         },
         "metrics": {"port": metrics_port},
         "keepers": {"count": shape.keepers, "log_file": "keeper/fulfilled.log", **shape.keeper_settings},
-        "pkcs11": {
-            "module_file": str(token.module_path),
-            "token_label": token.label,
-            "pin_file": str(token.pin_file),
-        },
-        "pkcs11.environment": {"SOFTHSM2_CONF": str(token.conf_path)},
+        **vault_folder.token_tables(token),
         "limits": shape.limits,
     }
-    text = "\n".join("".join([*([f"[{name}]\n"] if name else []), *_lines(table)]) for name, table in tables.items())
-    (folder / CONFIG_NAME).write_text(text, encoding="utf-8")
+    (folder / CONFIG_NAME).write_text(vault_folder.toml_text(tables), encoding="utf-8")
     return find_files(folder)
 
 
@@ -308,27 +298,3 @@ class DevelopmentVault:
 
 
 _STRONGROOMD: Final = (sys.executable, "-P", "-m", "strongroom_service.cli.main")
-
-
-def _write_certificates(folder: Path) -> None:
-    authority = trustme.CA(organization_name="Strongroom development")
-    certificate = authority.issue_cert("localhost", "127.0.0.1", "::1")
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    for index, blob in enumerate(certificate.cert_chain_pems):
-        blob.write_to_path(folder / "server.pem", append=index > 0)
-    key_file = folder / "server-key.pem"
-    os.close(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    certificate.private_key_pem.write_to_path(key_file)
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-
-
-def _lines(table: Mapping[str, object]) -> Iterator[str]:
-    # JSON's strings, numbers, booleans and lists of numbers are TOML's.
-    return (f"{name} = {json.dumps(value)}\n" for name, value in table.items())
