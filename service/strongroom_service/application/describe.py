@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 MAX_EVENTS: Final = 32
 MAX_EVENTS_BYTES: Final = 128 * 1024
 
-# The keeper makes and checks page tokens; that one begins with the u64 version of the page's first event, and how long it
-# is, is all that must be known to load what it wants to see.
+# The keeper makes and checks page tokens. That one begins with the u64 version of the page's first event, and how long
+# it is, is all that must be known to load what it wants to see.
 _PAGE_TOKEN_BYTES: Final = 8 + 32 + 32
 _VERSION_BYTES: Final = 8
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from strongroom_service.domain.records import Archive, Grant, Record
     from strongroom_service.keeper.case import Case
     from strongroom_service.keeper.fulfilments import FulfilmentLog
-    from strongroom_service.keeper.judging import Judge
     from strongroom_service.keeper.vault_keys import VaultKeys
 
 _RECEIPTS = {
@@ -36,18 +35,19 @@ class Fulfiller:
     """Answers grants, and logs each before the answer leaves."""
 
     keys: VaultKeys
-    judge: Judge
     log: FulfilmentLog
 
     def fulfil(self, case: Case, ceremony: bytes, *, operation: Operation) -> tuple[bytes, resources_pb2.Receipt]:
         """Return the serialized reply and its receipt for the grant that the committed record holds for `ceremony`.
 
+        The grant is found by the hash of the whole ceremony, and only judging that very ceremony put it into this
+        account's record: so neither its tag nor its statement need to be looked at again.
+
         Raises:
-            Refusal: CEREMONY_REJECTED; or BEGIN_AGAIN where the record holds no such grant (any more).
+            Refusal: BEGIN_AGAIN: the record holds no such grant (any more).
             RecordRejected: an envelope does not unwrap.
             TokenFault: the token failed.
         """
-        self.judge.read_statement(ceremony, operation=operation, identity=case.identity)
         challenge = challenge_of(ceremony)
         grant = find_grant(case.record, challenge=challenge, operation=operation, now=case.now)
         if grant is None or case.record is None:

@@ -44,7 +44,7 @@ class _Chamber:
         self.opener = RecordOpener(keys=keys, presented=presented)
         self.beginner = Beginner(keys=keys, random=random)
         self.judge = Judge(keys=keys, random=random)
-        self.fulfiller = Fulfiller(keys=keys, judge=self.judge, log=log)
+        self.fulfiller = Fulfiller(keys=keys, log=log)
         self.describer = Describer(keys=keys)
 
 

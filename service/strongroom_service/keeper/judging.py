@@ -71,7 +71,7 @@ class Judge:
     keys: VaultKeys
     random: Callable[[int], bytes]
 
-    def read_statement(self, ceremony: bytes, *, operation: Operation, identity: AccountIdentity) -> Statement:
+    def _read_statement(self, ceremony: bytes, *, operation: Operation, identity: AccountIdentity) -> Statement:
         """Return the statement, if it is this vault's, for this account and this operation.
 
         Raises:
@@ -90,7 +90,7 @@ class Judge:
         Raises:
             Refusal: unjudged: nothing changes.
         """
-        statement = self.read_statement(completion.ceremony, operation=completion.operation, identity=case.identity)
+        statement = self._read_statement(completion.ceremony, operation=completion.operation, identity=case.identity)
         challenge = challenge_of(completion.ceremony)
         if find_grant(case.record, challenge=challenge, operation=completion.operation, now=case.now) is not None:
             return None

@@ -7,6 +7,7 @@ Sources: RFC 9052 section 7, RFC 9053 sections 2 and 7, RFC 8812 section 2, WebA
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
@@ -82,6 +83,7 @@ class CredentialKey:
             raise SignatureMismatch from error
 
 
+@functools.lru_cache(maxsize=1024)  # a pure reading of public bytes; people come back, and judging would read them anew
 def load_credential_key(encoded: bytes) -> CredentialKey:
     """Load a COSE_Key: canonical CBOR, one of ES256 on P-256, EdDSA on Ed25519, RS256; exactly the members of its kind.
 
