@@ -30,8 +30,10 @@ def strike(vault: SteppedVault, fault: str, chance: Random) -> None:
         parent = psutil.Process(vault.pid)
         parent.send_signal(number)
         if kind == "stop":
-            chance.choice(keepers_of(vault)).kill()  # nobody is there to replace it, and it is not needed
+            killed = chance.choice(keepers_of(vault))
+            killed.kill()  # nobody is there to replace it, and it is not needed
             parent.send_signal(signal.SIGCONT)
+            until(lambda: not killed.is_running(), f"after {fault} the keeper is replaced")
         else:
             vault.stop()
             until(lambda: not any(map(psutil.Process.is_running, children)), "its children are gone")
@@ -73,6 +75,7 @@ def test_hung_keeper_costs_its_own_calls_and_the_other_serves_until_it_is_replac
         clients = [stack.enter_context(ChroniclingClient(vault)) for _ in range(16)]
         for client in clients:
             client.enroll()
+        until(lambda: is_whole(vault), "both keepers are in use")
         completions = [(client, *client.begun_completion("release")) for client in clients]
         hung, other = keepers_of(vault)
         hung.suspend()
@@ -107,6 +110,7 @@ def outcome_of(client: ChroniclingClient, request: Any, call: Any) -> grpc.Statu
 
 
 def test_hung_parent_is_not_missed(vault: SteppedVault) -> None:
+    until(lambda: is_whole(vault), "nobody is to be replaced")
     before = children_of(vault)
     with Load(vault, clients=1) as load:
         parent = psutil.Process(vault.pid)
