@@ -7,13 +7,12 @@ import contextlib
 import os
 import signal
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import uvloop
 
 from strongroom_service.application.attempt import Attempts
-from strongroom_service.bootstrap.keeper import keeper_socket
-from strongroom_service.bootstrap.system import SystemClock
+from strongroom_service.bootstrap.system import DISTRIBUTION, SystemClock, keeper_socket
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.front.caller import Admission
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
 
     from strongroom_service.config.tenant_file import Tenants
     from strongroom_service.config.vault_file import VaultConfig
-
-DISTRIBUTION: Final = "strongroom"
 
 
 def run_front(config_path: Path) -> int:

@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Final
 
-from strongroom_service.bootstrap.system import SystemClock, keys_lock, random_bytes
+from strongroom_service.bootstrap.system import SystemClock, keeper_socket, keys_lock, random_bytes
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.keeper.fulfilments import FulfilmentLog
@@ -31,11 +31,6 @@ if TYPE_CHECKING:
 _PRESENTED_CAPACITY: Final = 65_536
 # Who may connect is asked of the kernel (`PeerRule`), and the folder lets only the front's group pass.
 _SOCKET_MODE: Final = 0o666
-
-
-def keeper_socket(config: VaultConfig, index: int) -> Path:
-    """Return where keeper number `index` listens."""
-    return config.run_dir / f"keeper-{index}.sock"
 
 
 def run_keeper(config_path: Path, index: int) -> int:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 random_bytes = os.urandom
 
+DISTRIBUTION: Final = "strongroom"
+"""What is installed; its version is the service's."""
+
 _LOCK_NAME: Final = "keys.lock"
 # Others may neither look into the folder nor pass through it; the front's group passes through to the sockets.
 _RUN_DIR_MODE: Final = 0o750
@@ -31,6 +34,11 @@ class SystemClock:
     def now(self) -> Millis:
         """See `Clock`."""
         return Millis(time.time_ns() // 1_000_000)
+
+
+def keeper_socket(config: VaultConfig, index: int) -> Path:
+    """Return where keeper number `index` listens."""
+    return config.run_dir / f"keeper-{index}.sock"
 
 
 @contextlib.contextmanager

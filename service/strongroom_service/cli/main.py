@@ -1,4 +1,8 @@
-"""strongroomd: the operator's commands. Each reads the configuration file, and nothing else of its surroundings."""
+"""strongroomd: the operator's commands. Each reads the configuration file, and nothing else of its surroundings.
+
+Each command imports its own root: a keeper, which has the PIN, holds no gRPC code and the front no PKCS#11 code, and
+both are there sooner after a fall.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,7 @@ from typing import Annotated, Final
 
 import typer
 
-from strongroom_service.bootstrap.front import DISTRIBUTION, run_front
-from strongroom_service.bootstrap.init import run_init
-from strongroom_service.bootstrap.keeper import run_keeper
-from strongroom_service.bootstrap.serve import run_keepers, run_serve
+from strongroom_service.bootstrap.system import DISTRIBUTION
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.errors import Fault, Misconfigured
@@ -35,6 +36,8 @@ app.add_typer(config_app, name="config")
 @app.command()
 def init(config: ConfigFile) -> None:
     """Make the vault's keys, database and first row; harmless when they are there. The service must be stopped."""
+    from strongroom_service.bootstrap.init import run_init
+
     made = run_init(config)
     if made.already:
         typer.echo("Already initialised.")
@@ -47,24 +50,32 @@ def init(config: ConfigFile) -> None:
 @app.command()
 def serve(config: ConfigFile) -> None:
     """Run the front and its keepers."""
+    from strongroom_service.bootstrap.serve import run_serve
+
     raise typer.Exit(run_serve(config))
 
 
 @app.command()
 def keeper(config: ConfigFile) -> None:
     """Run the keepers alone, as in a container of their own."""
+    from strongroom_service.bootstrap.serve import run_keepers
+
     raise typer.Exit(run_keepers(config))
 
 
 @app.command()
 def front(config: ConfigFile) -> None:
     """Run the front alone, beside keepers in another container."""
+    from strongroom_service.bootstrap.front import run_front
+
     raise typer.Exit(run_front(config))
 
 
 @app.command(hidden=True)
 def run_keeper_child(config: ConfigFile, index: Annotated[int, typer.Option(min=0, max=63)]) -> None:
     """Be one keeper: what the supervisor starts."""
+    from strongroom_service.bootstrap.keeper import run_keeper
+
     raise typer.Exit(run_keeper(config, index))
 
 
