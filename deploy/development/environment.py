@@ -56,6 +56,7 @@ class VaultShape:
         settings: further lines at the head of strongroom.toml.
         keeper_settings: further lines of its [keepers].
         limits: lines of its [limits].
+        rates: lines of its [rates.peer], [rates.tenant], [rates.account]; by default so high that nobody meets them.
     """
 
     keepers: int = 2
@@ -65,6 +66,7 @@ class VaultShape:
     settings: Mapping[str, int | float | str] = field(default_factory=dict)
     keeper_settings: Mapping[str, int | float] = field(default_factory=dict)
     limits: Mapping[str, int | float] = field(default_factory=dict)
+    rates: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,16 +137,12 @@ def make_files(folder: Path, shape: VaultShape) -> VaultFiles:
             "single_user": True,
             **shape.settings,
         },
-        "listen": {
-            "host": "127.0.0.1",
-            "port": port,
-            "tls_certificate_file": "server.pem",
-            "tls_key_file": "server-key.pem",
-        },
+        "listen": vault_folder.listen_table(port),
         "metrics": {"port": metrics_port},
         "keepers": {"count": shape.keepers, "log_file": "keeper/fulfilled.log", **shape.keeper_settings},
         **vault_folder.token_tables(token),
         "limits": shape.limits,
+        **vault_folder.rate_tables(shape.rates),
     }
     (folder / CONFIG_NAME).write_text(vault_folder.toml_text(tables), encoding="utf-8")
     return find_files(folder)

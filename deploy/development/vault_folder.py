@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import trustme
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from deploy.development.token import DevelopmentToken
@@ -36,6 +36,22 @@ def free_ports(count: int) -> list[int]:
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [int(each.getsockname()[1]) for each in sockets]
+
+
+def listen_table(port: int) -> dict[str, object]:
+    """Return [listen] for a vault on this machine alone, with what `write_certificates` wrote."""
+    return {
+        "host": "127.0.0.1",
+        "port": port,
+        "tls_certificate_file": "server.pem",
+        "tls_key_file": "server-key.pem",
+    }
+
+
+def rate_tables(rates: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, Mapping[str, object]]:
+    """Return [rates.peer] and its siblings: `rates`, and where these say nothing, the highest that are taken."""
+    roomy = {rpc_class: ["1000000/min"] for rpc_class in ("read", "begin", "complete")}
+    return {f"rates.{scope}": {**roomy, **rates.get(scope, {})} for scope in ("peer", "tenant", "account")}
 
 
 def token_tables(token: DevelopmentToken) -> dict[str, Mapping[str, object]]:

@@ -12,6 +12,7 @@
     │   └── MustWait                  not now; says for how long
     │       ├── CoolingDown               after failed attempts
     │       ├── ReleaseQuotaUsed          the day's releases are used up
+    │       ├── RateLimited               too many requests in a while
     │       └── Busy                      too many requests at once
     ├── VaultTrouble              machinery broke, the vault's or on the way to it
     │   ├── Unavailable               no answer, and nothing was changed by this call
@@ -101,8 +102,12 @@ class ReleaseQuotaUsed(MustWait):
     """The releases of the current UTC day are used up."""
 
 
+class RateLimited(MustWait):
+    """Too many requests in a while, of this account, its product, or this network address. No attempt was lost."""
+
+
 class Busy(MustWait):
-    """Too many requests at once, of this account, its product or all."""
+    """The vault has too many requests at once, from whomever."""
 
 
 class VaultTrouble(StrongroomError):

@@ -22,6 +22,7 @@ from strongroom_client.errors import (
     NotVerified,
     NoVault,
     OutcomeUnknown,
+    RateLimited,
     ReleaseQuotaUsed,
     StrongroomError,
     Unavailable,
@@ -42,6 +43,7 @@ _REFUSALS: dict[str, type[VaultRefused]] = {
     "VAULT_EXHAUSTED": Exhausted,
     "COOLING_DOWN": CoolingDown,
     "RELEASE_QUOTA": ReleaseQuotaUsed,
+    "RATE_LIMITED": RateLimited,
     "BUSY": Busy,
 }
 _TROUBLES: dict[str, Callable[[], StrongroomError]] = {

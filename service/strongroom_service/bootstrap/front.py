@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,9 +16,12 @@ from strongroom_service.application.attempt import Attempts
 from strongroom_service.bootstrap.system import DISTRIBUTION, SystemClock, keeper_socket
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
+from strongroom_service.domain.rates import RateScope
 from strongroom_service.front.caller import Admission
 from strongroom_service.front.guard import RPC_METHODS, Guard
+from strongroom_service.front.limits_rates import BoundedMemoryStorage, LimitsRateStore
 from strongroom_service.front.measured_keeper import MeasuredKeeper
+from strongroom_service.front.rates import Rates
 from strongroom_service.front.readiness import Readiness
 from strongroom_service.front.server import FrontServer
 from strongroom_service.front.servicer import VaultServicer
@@ -75,6 +79,7 @@ class _Front:
         self._log = get_logger()
         self._metrics = Metrics(version=version(DISTRIBUTION), rpc_methods=RPC_METHODS)
         self._metrics.single_user.set(int(config.single_user))
+        self._rates = self._make_rates()
 
     async def serve(self, heartbeat: Heartbeat | None) -> None:
         """Serve until SIGTERM or SIGINT, then finish what was begun."""
@@ -93,6 +98,7 @@ class _Front:
             servicer = VaultServicer(
                 guard=self._make_guard(),
                 admission=self._make_admission(pool),
+                rates=self._rates,
                 keeper=keeper,
                 store=store,
                 attempts=attempts,
@@ -127,10 +133,29 @@ class _Front:
     def _make_guard(self) -> Guard:
         limits = self._config.limits
         return Guard(
+            rates=self._rates,
             metrics=self._metrics,
             log=self._log,
             max_deadline_seconds=limits.max_deadline_seconds,
             max_concurrent_calls=limits.max_concurrent_calls,
+        )
+
+    def _make_rates(self) -> Rates:
+        rates = self._config.rates
+        # A store for each scope: however many addresses an attacker has, no account is forgotten for them. Counted by a
+        # clock that nobody sets.
+        stores = {
+            scope: LimitsRateStore(
+                BoundedMemoryStorage(max_keys=rates.max_keys, clock=time.monotonic), clock=time.monotonic
+            )
+            for scope in RateScope
+        }
+        return Rates(
+            methods=[method.method for method in RPC_METHODS],
+            windows=rates.by_scope(),
+            stores=stores,
+            metrics=self._metrics,
+            log=self._log,
         )
 
     def _make_admission(self, pool: KeeperPool) -> Admission:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from strongroom_service.config.faults import FaultyFile, PathFromFile, Section, from_file, misconfigured, read_section
+from strongroom_service.config.rates import Rates
 
 _SQLITE = "sqlite:///"
 # A Unix socket's address holds 107 bytes; the rest is for the names of the sockets in the folder.
@@ -171,6 +172,7 @@ class VaultConfig(Section):
     pkcs11: Pkcs11 = Field(description="The token.")
     users: Users | None = Field(default=None, description="User ids of the children; needed when started as root.")
     limits: Limits = Field(default_factory=Limits, description="Limits of one front.")
+    rates: Rates = Field(default_factory=Rates, description="Rates of one front, by peer, tenant and account.")
 
     @field_validator("run_dir")
     @classmethod

@@ -6,6 +6,7 @@
     └── Fault                 machinery broke: ours; the caller learns a reason code, the log the detail
         ├── KeeperUnavailable     no keeper answered in time; the outcome of the call is unknown
         ├── StoreUnavailable      the database did not take or give a row; nothing was changed
+        ├── RatesUnavailable      what counts requests cannot say whether one is too much
         ├── OutcomeUnknown        a commit may or may not have landed
         ├── RecordRejected        a sealed record or event does not open, is older than seen, or names another account
         ├── TokenFault            the PKCS#11 token failed or is not what it should be
@@ -38,6 +39,7 @@ class Reason(Enum):
     VAULT_EXHAUSTED = "VAULT_EXHAUSTED"
     COOLING_DOWN = "COOLING_DOWN"
     RELEASE_QUOTA = "RELEASE_QUOTA"
+    RATE_LIMITED = "RATE_LIMITED"
     BUSY = "BUSY"
     UNAVAILABLE = "UNAVAILABLE"
     OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
@@ -88,6 +90,12 @@ class KeeperUnavailable(Fault):
 
 class StoreUnavailable(Fault):
     """The database refused or could not be reached; nothing was changed."""
+
+    reason = Reason.UNAVAILABLE
+
+
+class RatesUnavailable(Fault):
+    """What counts requests cannot say whether one is too much; nothing was asked of keeper and store."""
 
     reason = Reason.UNAVAILABLE
 

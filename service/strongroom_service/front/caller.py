@@ -30,6 +30,7 @@ class Admitted:
     """A caller whose account token holds, and the record of that account."""
 
     caller: Caller
+    tenant: str
     record_id: RecordId
 
 
@@ -52,7 +53,7 @@ class Admission:
         token = _account_token(metadata)
         identity = self._verifier.verify(token, now=self._clock.now())
         record_id = record_id_of(id_key=self._id_key(), tenant=identity.tenant, account=identity.account)
-        return Admitted(Caller(account_token=token, request_id=request_id), record_id)
+        return Admitted(Caller(account_token=token, request_id=request_id), identity.tenant, record_id)
 
 
 def request_id_of(metadata: Metadata) -> str:

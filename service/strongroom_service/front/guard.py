@@ -1,4 +1,4 @@
-"""What surrounds every RPC: deadline, ceiling, metrics, one log line, and the only place where errors become statuses.
+"""What surrounds every RPC: deadline, ceiling, peer's rate, metrics, a log line; the one place to make errors statuses.
 
 One decorator, not a stack of interceptors: each of those costs every call another coroutine and context.
 """
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import grpc.aio
 
     from strongroom_service.front.caller import Metadata
+    from strongroom_service.front.rates import Rates
     from strongroom_service.telemetry.metrics import Metrics, RpcMetrics
 
 _SERVICE: Final = vault_service_pb2.DESCRIPTOR.services_by_name["VaultService"]
@@ -60,6 +61,7 @@ class Log(Protocol):
 class Call:
     """What an RPC's method needs of its call."""
 
+    method: str
     metadata: Metadata
     request_id: str
 
@@ -73,7 +75,9 @@ class _Rpc:
 class Guard:
     """Runs the answers to calls."""
 
-    def __init__(self, *, metrics: Metrics, log: Log, max_deadline_seconds: float, max_concurrent_calls: int) -> None:
+    def __init__(
+        self, *, rates: Rates, metrics: Metrics, log: Log, max_deadline_seconds: float, max_concurrent_calls: int
+    ) -> None:
         """A caller's deadline beyond `max_deadline_seconds` counts as that; calls beyond the ceiling are told to wait.
 
         Health checks are not among them: an orchestrator would end a service that is only busy.
@@ -84,6 +88,7 @@ class Guard:
             )
             for method in RPC_METHODS
         }
+        self._rates = rates
         self._metrics = metrics
         self._log = log
         self._max_deadline_seconds = max_deadline_seconds
@@ -106,7 +111,7 @@ class Guard:
         rpc = self._rpcs[method]
         rpc.metrics.start()
         metadata = cast("Metadata", context.invocation_metadata() or ())
-        call = Call(metadata, request_id_of(metadata))
+        call = Call(method, metadata, request_id_of(metadata))
         self._running += 1
         try:
             with bound_request(call.request_id):
@@ -135,6 +140,7 @@ class Guard:
             raise Refusal(Reason.DEADLINE_REQUIRED)
         if self._running > self._max_concurrent_calls:
             raise Refusal(Reason.BUSY, detail=f"{self._running} calls at once")
+        await self._rates.check_peer(call.method, context.peer())
         if remaining <= self._max_deadline_seconds:
             return await answer(call)  # gRPC cancels us when it passes
         try:

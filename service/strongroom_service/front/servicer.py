@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from strongroom_service.application.attempt import Attempts
     from strongroom_service.application.keepers import Completion, Keeper, SignedReply
     from strongroom_service.application.stores import RecordStore
-    from strongroom_service.front.caller import Admission
+    from strongroom_service.front.caller import Admission, Admitted
+    from strongroom_service.front.rates import Rates
 
 Request = TypeVar("Request")
 
@@ -27,10 +28,18 @@ class VaultServicer(VaultServiceServicer):
     """The vault for one account. Callers are admitted first, so that strangers learn nothing of their fields."""
 
     def __init__(
-        self, *, guard: Guard, admission: Admission, keeper: Keeper, store: RecordStore, attempts: Attempts
+        self,
+        *,
+        guard: Guard,
+        admission: Admission,
+        rates: Rates,
+        keeper: Keeper,
+        store: RecordStore,
+        attempts: Attempts,
     ) -> None:
         self.guard = guard
         self._admission = admission
+        self._rates = rates
         self._keeper = keeper
         self._store = store
         self._attempts = attempts
@@ -38,14 +47,14 @@ class VaultServicer(VaultServiceServicer):
     @guarded
     async def GetServiceInfo(self, request: pb.GetServiceInfoRequest, call: Call) -> pb.GetServiceInfoResponse:
         """See the proto."""
-        who = self._admission.admit(call.metadata, request_id=call.request_id)
+        who = await self._admit(call)
         signed = await describe_service(who.caller, nonce=codec.nonce_of(request), keeper=self._keeper)
         return codec.signed_response(pb.GetServiceInfoResponse, signed)
 
     @guarded
     async def GetVault(self, request: pb.GetVaultRequest, call: Call) -> pb.GetVaultResponse:
         """See the proto."""
-        who = self._admission.admit(call.metadata, request_id=call.request_id)
+        who = await self._admit(call)
         nonce = codec.nonce_of(request)
         signed = await describe_record(
             who.caller, record_id=who.record_id, nonce=nonce, keeper=self._keeper, store=self._store
@@ -55,7 +64,7 @@ class VaultServicer(VaultServiceServicer):
     @guarded
     async def BeginCeremony(self, request: pb.BeginCeremonyRequest, call: Call) -> pb.BeginCeremonyResponse:
         """See the proto."""
-        who = self._admission.admit(call.metadata, request_id=call.request_id)
+        who = await self._admit(call)
         asked = codec.ceremony_request_of(request)
         begun = await begin_ceremony(
             who.caller, record_id=who.record_id, request=asked, keeper=self._keeper, store=self._store
@@ -91,7 +100,7 @@ class VaultServicer(VaultServiceServicer):
     @guarded
     async def ListEvents(self, request: pb.ListEventsRequest, call: Call) -> pb.ListEventsResponse:
         """See the proto."""
-        who = self._admission.admit(call.metadata, request_id=call.request_id)
+        who = await self._admit(call)
         nonce, page_token = codec.nonce_of(request), codec.page_token_of(request)
         signed = await list_events(
             who.caller,
@@ -103,9 +112,14 @@ class VaultServicer(VaultServiceServicer):
         )
         return codec.signed_response(pb.ListEventsResponse, signed)
 
+    async def _admit(self, call: Call) -> Admitted:
+        who = self._admission.admit(call.metadata, request_id=call.request_id)
+        await self._rates.check_caller(call.method, tenant=who.tenant, record_id=who.record_id)
+        return who
+
     async def _complete(
         self, request: Request, call: Call, completion_of: Callable[[Request], Completion]
     ) -> SignedReply:
-        who = self._admission.admit(call.metadata, request_id=call.request_id)
+        who = await self._admit(call)
         completion = completion_of(request)
         return await self._attempts.complete(who.caller, record_id=who.record_id, completion=completion)

@@ -35,6 +35,7 @@ _CODES: Final = {
     Reason.VAULT_EXHAUSTED: (grpc.StatusCode.FAILED_PRECONDITION, "All attempts are used up: the vault is erased."),
     Reason.COOLING_DOWN: (grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many failed attempts: wait."),
     Reason.RELEASE_QUOTA: (grpc.StatusCode.RESOURCE_EXHAUSTED, "The releases of this day are used up: wait."),
+    Reason.RATE_LIMITED: (grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many requests: wait."),
     Reason.BUSY: (grpc.StatusCode.RESOURCE_EXHAUSTED, "The service is busy: wait."),
     Reason.UNAVAILABLE: (grpc.StatusCode.UNAVAILABLE, "The service cannot answer now."),
     Reason.OUTCOME_UNKNOWN: (grpc.StatusCode.UNAVAILABLE, "The outcome is unknown: look at the vault first."),
@@ -43,12 +44,14 @@ _CODES: Final = {
 }
 
 _QUOTAS: Final = {
-    Reason.COOLING_DOWN: "failed attempts",
-    Reason.RELEASE_QUOTA: "releases per day",
+    Reason.COOLING_DOWN: ("account", "failed attempts"),
+    Reason.RELEASE_QUOTA: ("account", "releases per day"),
+    # Not whether address, account or tenant: what the others of a tenant do is not the caller's affair.
+    Reason.RATE_LIMITED: ("caller", "requests"),
 }
 # RetryInfo of zero would have every client come back at once.
 _LEAST_WAIT_MS: Final = 1_000
-_WAIT_REASONS: Final = frozenset({Reason.COOLING_DOWN, Reason.RELEASE_QUOTA, Reason.BUSY})
+_WAIT_REASONS: Final = frozenset({*_QUOTAS, Reason.BUSY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,8 @@ def _wait(reason: Reason, retry_after_ms: int | None) -> list[Message]:
     retry.retry_delay.FromMilliseconds(wait_ms)
     details: list[Message] = [retry]
     if reason in _QUOTAS:
-        violation = error_details_pb2.QuotaFailure.Violation(subject="account", description=_QUOTAS[reason])
+        subject, description = _QUOTAS[reason]
+        violation = error_details_pb2.QuotaFailure.Violation(subject=subject, description=description)
         details.append(error_details_pb2.QuotaFailure(violations=[violation]))
     return details
 

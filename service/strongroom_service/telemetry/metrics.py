@@ -23,6 +23,7 @@ from prometheus_client import (
 
 from strongroom_service.domain.ceremonies import Operation
 from strongroom_service.domain.errors import Reason
+from strongroom_service.domain.rates import RateScope
 
 # 1 ms to 10 s; an edge at each latency that docs/operations names as an objective.
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -131,6 +132,10 @@ class Metrics:
         self.single_user = self._gauge(
             "strongroom_single_user", "1 if front and keepers may share a user id, which is for development only."
         )
+        limited = self._counter(
+            "strongroom_requests_limited_total", "Requests refused because of a rate, by whose it was.", "scope"
+        )
+        self.requests_limited = {scope: limited.labels(scope.value) for scope in RateScope}
         self.stale_records = self._counter(
             "strongroom_stale_records_total", "Records older than a keeper has seen: the store went back. An alarm."
         )

@@ -27,6 +27,7 @@ def admission() -> Admission:
 def test_caller_with_a_good_token_is_led_to_its_record(scheme: str) -> None:
     admitted = admission().admit([("authorization", f"{scheme} {TOKEN}")], request_id="r")
     assert admitted.record_id == record_id_of(id_key=ID_KEY, tenant=TENANT.name, account="alice")
+    assert admitted.tenant == TENANT.name
     assert (admitted.caller.account_token, admitted.caller.request_id) == (TOKEN, "r")
 
 

@@ -8,9 +8,12 @@ import grpc.aio
 import pytest
 
 from strongroom_service.domain.errors import KeeperUnavailable, Reason, RecordRejected, Refusal
+from strongroom_service.domain.rates import Window
 from strongroom_service.front.guard import RPC_METHODS, Call, Guard
+from strongroom_service.front.rates import Rates
 from strongroom_service.telemetry.metrics import Metrics
 from tests.fakes.log import RecordingLog
+from tests.fakes.rates import FakeRateStore, FakeSeconds, make_rates
 
 METHOD = "ReleaseEnvelope"
 LABELS = {"grpc_type": "unary", "grpc_service": "strongroom.v1.VaultService", "grpc_method": METHOD}
@@ -35,6 +38,9 @@ class FakeContext:
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
         return self.metadata
 
+    def peer(self) -> str:
+        return "ipv4:192.0.2.7:50123"
+
     def time_remaining(self) -> float | None:
         return self.remaining
 
@@ -47,10 +53,17 @@ class FakeContext:
 
 
 class Bench:
-    def __init__(self, *, max_deadline_seconds: float = 10.0, max_concurrent_calls: int = 2) -> None:
+    def __init__(
+        self,
+        *,
+        max_deadline_seconds: float = 10.0,
+        max_concurrent_calls: int = 2,
+        rates: Rates | None = None,
+    ) -> None:
         self.metrics = Metrics(version="0", rpc_methods=RPC_METHODS)
         self.log = RecordingLog()
         self.guard = Guard(
+            rates=rates or make_rates(),
             metrics=self.metrics,
             log=self.log,
             max_deadline_seconds=max_deadline_seconds,
@@ -165,6 +178,26 @@ async def test_call_above_the_ceiling_is_told_to_wait_and_the_others_go_on() -> 
     assert await asyncio.gather(*running) == ["done", "done"]
     await idle
     assert await bench.run(answer) == "answer to r-1"
+
+
+async def test_peer_above_its_rate_is_told_to_wait_before_its_token_is_looked_at() -> None:
+    bench = Bench(rates=make_rates(peer=Window(count=1, seconds=60)))
+    await ended(bench, Refusal(Reason.TOKEN_REJECTED))
+    context = FakeContext()
+    with pytest.raises(Aborted):
+        await bench.run(raising(AssertionError("begun")), context)
+    assert context.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert b"RATE_LIMITED" in cast("bytes", context.trailers["grpc-status-details-bin"])
+    assert bench.decided("rate_limited") == 1
+
+
+async def test_release_is_not_begun_while_nobody_can_count() -> None:
+    store = FakeRateStore(FakeSeconds())
+    store.down = True
+    bench, context = Bench(rates=make_rates(store)), FakeContext()
+    with pytest.raises(Aborted):
+        await bench.run(raising(AssertionError("begun")), context)
+    assert context.code is grpc.StatusCode.UNAVAILABLE
 
 
 @pytest.mark.parametrize(("remaining", "code"), [(2.0, "Canceled"), (0.0, "DeadlineExceeded")])

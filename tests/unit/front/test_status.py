@@ -11,6 +11,7 @@ from strongroom_service.domain.errors import (
     KeeperUnavailable,
     Misconfigured,
     OutcomeUnknown,
+    RatesUnavailable,
     Reason,
     RecordRejected,
     Refusal,
@@ -35,6 +36,7 @@ TABLE = {
     Reason.VAULT_EXHAUSTED: "FAILED_PRECONDITION",
     Reason.COOLING_DOWN: "RESOURCE_EXHAUSTED",
     Reason.RELEASE_QUOTA: "RESOURCE_EXHAUSTED",
+    Reason.RATE_LIMITED: "RESOURCE_EXHAUSTED",
     Reason.BUSY: "RESOURCE_EXHAUSTED",
     Reason.UNAVAILABLE: "UNAVAILABLE",
     Reason.OUTCOME_UNKNOWN: "UNAVAILABLE",
@@ -62,6 +64,7 @@ def test_each_reason_has_its_code_and_names_itself(reason: Reason) -> None:
     [
         (KeeperUnavailable(SECRET), Reason.UNAVAILABLE),
         (StoreUnavailable(SECRET), Reason.UNAVAILABLE),
+        (RatesUnavailable(SECRET), Reason.UNAVAILABLE),
         (TokenFault(SECRET), Reason.UNAVAILABLE),
         (OutcomeUnknown(SECRET), Reason.OUTCOME_UNKNOWN),
         (RecordRejected(SECRET), Reason.RECORD_REJECTED),
@@ -99,6 +102,8 @@ def test_invalid_field_is_named_with_its_rule() -> None:
         (Reason.COOLING_DOWN, 0, 1_000),
         (Reason.COOLING_DOWN, -5, 1_000),
         (Reason.RELEASE_QUOTA, None, 1_000),
+        (Reason.RATE_LIMITED, 1, 1_000),
+        (Reason.RATE_LIMITED, 40_001, 40_001),
         (Reason.BUSY, None, 1_000),
         (Reason.UNAVAILABLE, 2_000, 2_000),
     ],
@@ -110,9 +115,16 @@ def test_wait_is_told_and_never_zero(reason: Reason, given_ms: int | None, told_
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_quota_is_told_for_the_two_quotas_alone(reason: Reason) -> None:
+def test_quota_is_told_for_what_is_counted_alone(reason: Reason) -> None:
     has_quota = "QuotaFailure" in details_of(status_of(Refusal(reason)))
-    assert has_quota == (reason in {Reason.COOLING_DOWN, Reason.RELEASE_QUOTA})
+    assert has_quota == (reason in {Reason.COOLING_DOWN, Reason.RELEASE_QUOTA, Reason.RATE_LIMITED})
+
+
+def test_refusal_for_a_rate_does_not_tell_whose_rate_it_was() -> None:
+    status = status_of(Refusal(Reason.RATE_LIMITED, retry_after_ms=1, detail="tenant: read, 9 in 60 s"))
+    assert status == status_of(Refusal(Reason.RATE_LIMITED, retry_after_ms=1, detail="peer: read, 9 in 60 s"))
+    [violation] = error_details_pb2.QuotaFailure.FromString(details_of(status)["QuotaFailure"]).violations
+    assert (violation.subject, violation.description) == ("caller", "requests")
 
 
 @pytest.mark.parametrize("reason", [Reason.NOT_VERIFIED, Reason.CEREMONY_REJECTED, Reason.NO_VAULT])

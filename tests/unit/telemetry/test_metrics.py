@@ -7,6 +7,7 @@ from prometheus_client import generate_latest
 
 from strongroom_service.domain.ceremonies import Operation
 from strongroom_service.domain.errors import Reason
+from strongroom_service.domain.rates import RateScope
 from strongroom_service.telemetry.metrics import (
     Component,
     KeeperCallKind,
@@ -65,6 +66,8 @@ def test_every_series_exists_at_zero_before_its_first_event(metrics: Metrics) ->
             assert sample(metrics, "strongroom_keeper_calls_total", call=call.value, result=result.value) == 0
     for component in Component:
         assert sample(metrics, "strongroom_ready", component=component.value) == 0
+    for scope in RateScope:
+        assert sample(metrics, "strongroom_requests_limited_total", scope=scope.value) == 0
     for name in ("keepers_connected", "single_user", "stale_records_total", "store_commit_seconds_count"):
         assert sample(metrics, f"strongroom_{name}") == 0
 
@@ -112,7 +115,7 @@ def test_two_sets_of_metrics_do_not_meet() -> None:
 def test_names_follow_the_naming_rules_of_prometheus(metrics: Metrics) -> None:
     families = [family for family in metrics.registry.collect() if not family.name.startswith("process_")]
 
-    assert len(families) == 13
+    assert len(families) == 14
     for family in families:
         assert re.fullmatch(r"(grpc_server|strongroom)_[a-z]+(_[a-z]+)*", family.name), family.name
         assert family.documentation.endswith(".")
@@ -130,5 +133,5 @@ def test_no_label_can_hold_an_id(metrics: Metrics) -> None:
 
     assert labels == {
         "call", "component", "grpc_code", "grpc_method", "grpc_service", "grpc_type", "le", "operation", "outcome",
-        "python_version", "result", "version",
+        "python_version", "result", "scope", "version",
     }  # fmt: skip

@@ -1,0 +1,113 @@
+"""Rate limits: which RPC counts how, the port to what counts, and the refusal of what is too much.
+
+Two checks per call. The peer's comes before anything costly, above all before the token's signature is verified: floods
+of garbage are cheap. The account's and the tenant's come once the token holds: nobody spends another's allowance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from strongroom_service.domain.errors import Misconfigured, RatesUnavailable, Reason, Refusal
+from strongroom_service.domain.rates import RateScope, RpcClass, Window
+from strongroom_service.front.peers import peer_key
+
+if TYPE_CHECKING:
+    from strongroom_service.domain.identifiers import RecordId
+    from strongroom_service.front.guard import Log
+    from strongroom_service.telemetry.metrics import Metrics
+
+RPC_CLASSES: Final = {
+    "GetServiceInfo": RpcClass.READ,
+    "GetVault": RpcClass.READ,
+    "ListEvents": RpcClass.READ,
+    "BeginCeremony": RpcClass.BEGIN,
+    "CompleteRegistration": RpcClass.COMPLETE,
+    "StoreEnvelope": RpcClass.COMPLETE,
+    "ReleaseEnvelope": RpcClass.COMPLETE,
+    "DeleteVault": RpcClass.COMPLETE,
+}
+"""Every RPC: one that is not here would be served without limit, so `Rates` refuses to be made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Full:
+    """A window without room, and how long until it has some."""
+
+    window: Window
+    wait_seconds: float
+
+
+class RateStore(Protocol):
+    """Counts requests. One that is asked over a network answers, or raises, within a time of its own."""
+
+    async def take(self, key: str, windows: Sequence[Window]) -> Full | None:
+        """Count one request of `key` in each window; if any is full, in none, and return the one full for longest.
+
+        Never are more than a window's `count` counted in any span of its `seconds`, while the key is remembered.
+
+        Raises:
+            RatesUnavailable: it cannot say.
+        """
+
+
+class Rates:
+    """Refuses what is too much."""
+
+    def __init__(
+        self,
+        *,
+        methods: Iterable[str],
+        windows: Mapping[RateScope, Mapping[RpcClass, Sequence[Window]]],
+        stores: Mapping[RateScope, RateStore],
+        metrics: Metrics,
+        log: Log,
+    ) -> None:
+        """`stores` may be one for all scopes: keys say the scope.
+
+        Raises:
+            Misconfigured: a method of `methods` has no class.
+        """
+        if missing := sorted(set(methods) - RPC_CLASSES.keys()):
+            raise Misconfigured(f"no rate class for {', '.join(missing)}: state one in RPC_CLASSES")
+        self._windows = windows
+        self._stores = stores
+        self._metrics = metrics
+        self._log = log
+
+    async def check_peer(self, method: str, peer: str) -> None:
+        """Count a call from `peer`, as gRPC describes it.
+
+        Raises:
+            Refusal: RATE_LIMITED.
+            RatesUnavailable: the store cannot say, and the call is more than a read.
+        """
+        await self._check(RateScope.PEER, method, peer_key(peer))
+
+    async def check_caller(self, method: str, *, tenant: str, record_id: RecordId) -> None:
+        """Count a call whose token holds. Raises as `check_peer`."""
+        # The account first: else one account, refused again and again, would use up what all of its tenant have.
+        await self._check(RateScope.ACCOUNT, method, record_id.hex())
+        await self._check(RateScope.TENANT, method, tenant)
+
+    async def _check(self, scope: RateScope, method: str, who: str) -> None:
+        rpc_class = RPC_CLASSES[method]
+        key = f"{scope.value}:{rpc_class.value}:{who}"
+        try:
+            full = await self._stores[scope].take(key, self._windows[scope][rpc_class])
+        except RatesUnavailable as error:
+            # Closed for releases: a thief of the store's cable must not get them unlimited. A ceremony begun now could
+            # not be completed, so a user is spared its prompt.
+            if rpc_class is not RpcClass.READ:
+                raise
+            self._log.error("rates_unavailable", scope=scope.value, why=str(error))
+            return
+        if full is not None:
+            self._metrics.requests_limited[scope].inc()
+            raise Refusal(
+                Reason.RATE_LIMITED,
+                retry_after_ms=int(full.wait_seconds * 1_000) + 1,
+                detail=f"{scope.value}: {rpc_class.value}, {full.window}",
+            )

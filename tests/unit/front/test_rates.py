@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import pytest
+
+from strongroom_service.domain.errors import Misconfigured, RatesUnavailable, Reason, Refusal
+from strongroom_service.domain.identifiers import RecordId
+from strongroom_service.domain.rates import RateScope, RpcClass, Window
+from strongroom_service.front.guard import RPC_METHODS
+from strongroom_service.front.rates import RPC_CLASSES, Rates
+from strongroom_service.telemetry.metrics import Metrics
+from tests.fakes.log import RecordingLog
+from tests.fakes.rates import ROOMY, FakeRateStore, FakeSeconds, make_rates
+
+ALICE, BOB = RecordId(b"a" * 32), RecordId(b"b" * 32)
+PEER = "ipv4:192.0.2.7:50123"
+ONCE = Window(count=1, seconds=60)
+READS = sorted(method for method, rpc_class in RPC_CLASSES.items() if rpc_class is RpcClass.READ)
+OTHERS = sorted(RPC_CLASSES.keys() - set(READS))
+
+
+def store() -> FakeRateStore:
+    return FakeRateStore(FakeSeconds())
+
+
+def test_rpc_without_a_class_is_an_error_at_start() -> None:
+    methods = [*(method.method for method in RPC_METHODS), "NewRpc"]
+    windows = {scope: dict.fromkeys(RpcClass, (ROOMY,)) for scope in RateScope}
+    stores = dict.fromkeys(RateScope, store())
+    metrics, log = Metrics(version="0", rpc_methods=RPC_METHODS), RecordingLog()
+    with pytest.raises(Misconfigured, match="no rate class for NewRpc"):
+        Rates(methods=methods, windows=windows, stores=stores, metrics=metrics, log=log)
+
+
+def test_every_completion_of_a_ceremony_counts_as_one() -> None:
+    completions = {method for method, rpc_class in RPC_CLASSES.items() if rpc_class is RpcClass.COMPLETE}
+    assert completions == {"CompleteRegistration", "StoreEnvelope", "ReleaseEnvelope", "DeleteVault"}
+
+
+async def test_calls_of_one_class_count_together_and_others_apart() -> None:
+    rates = make_rates(account=ONCE)
+    await rates.check_caller("StoreEnvelope", tenant="notes", record_id=ALICE)
+    with pytest.raises(Refusal):
+        await rates.check_caller("ReleaseEnvelope", tenant="notes", record_id=ALICE)
+    await rates.check_caller("BeginCeremony", tenant="notes", record_id=ALICE)
+    await rates.check_caller("GetVault", tenant="notes", record_id=ALICE)
+
+
+async def test_refusal_says_how_long_to_wait_and_names_nobody() -> None:
+    metrics, counting = Metrics(version="0", rpc_methods=RPC_METHODS), store()
+    rates = make_rates(counting, metrics=metrics, peer=ONCE)
+    await rates.check_peer("GetVault", PEER)
+    counting.clock.advance(20)
+    with pytest.raises(Refusal) as refused:
+        await rates.check_peer("GetVault", PEER)
+    assert (refused.value.reason, refused.value.retry_after_ms) == (Reason.RATE_LIMITED, 40_001)
+    assert refused.value.detail == "peer: read, 1 in 60 s"
+    counted = {
+        scope: metrics.registry.get_sample_value("strongroom_requests_limited_total", {"scope": scope})
+        for scope in ("peer", "tenant", "account")
+    }
+    assert counted == {"peer": 1, "tenant": 0, "account": 0}
+
+
+async def test_wait_is_told_as_more_than_nothing_at_the_very_edge() -> None:
+    counting = store()
+    rates = make_rates(counting, peer=ONCE)
+    await rates.check_peer("GetVault", PEER)
+    counting.clock.advance(60)
+    with pytest.raises(Refusal) as refused:
+        await rates.check_peer("GetVault", PEER)
+    assert refused.value.retry_after_ms == 1
+
+
+async def test_account_that_is_refused_uses_up_nothing_of_its_tenant() -> None:
+    rates = make_rates(account=ONCE, tenant=Window(count=2, seconds=60))
+    await rates.check_caller("GetVault", tenant="notes", record_id=ALICE)
+    for _ in range(10):
+        with pytest.raises(Refusal) as refused:
+            await rates.check_caller("GetVault", tenant="notes", record_id=ALICE)
+        assert refused.value.detail.startswith("account:")
+    await rates.check_caller("GetVault", tenant="notes", record_id=BOB)
+
+
+async def test_tenant_that_is_full_leaves_room_for_another() -> None:
+    rates = make_rates(tenant=ONCE)
+    await rates.check_caller("GetVault", tenant="notes", record_id=ALICE)
+    with pytest.raises(Refusal):
+        await rates.check_caller("GetVault", tenant="notes", record_id=BOB)
+    await rates.check_caller("GetVault", tenant="photos", record_id=RecordId(b"c" * 32))
+
+
+async def test_accounts_are_counted_by_record_id() -> None:
+    counting = store()
+    await make_rates(counting).check_caller("ReleaseEnvelope", tenant="notes", record_id=ALICE)
+    assert counting.keys == [f"account:complete:{ALICE.hex()}", "tenant:complete:notes"]
+
+
+@pytest.mark.parametrize("method", OTHERS)
+async def test_ceremonies_are_refused_while_nobody_can_count(method: str) -> None:
+    counting = store()
+    counting.down = True
+    rates = make_rates(counting)
+    with pytest.raises(RatesUnavailable):
+        await rates.check_peer(method, PEER)
+    with pytest.raises(RatesUnavailable):
+        await rates.check_caller(method, tenant="notes", record_id=ALICE)
+
+
+@pytest.mark.parametrize("method", READS)
+async def test_reads_pass_while_nobody_can_count_and_the_log_says_so(method: str) -> None:
+    counting, log = store(), RecordingLog()
+    counting.down = True
+    rates = make_rates(counting, log=log)
+    await rates.check_peer(method, PEER)
+    await rates.check_caller(method, tenant="notes", record_id=ALICE)
+    assert [(event, fields["scope"]) for event, fields in log.lines] == [
+        ("rates_unavailable", "peer"),
+        ("rates_unavailable", "account"),
+        ("rates_unavailable", "tenant"),
+    ]
+    assert ALICE.hex() not in str(log.lines)
+    assert "192.0.2.7" not in str(log.lines)
