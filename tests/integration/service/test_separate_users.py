@@ -227,10 +227,13 @@ def test_only_the_front_has_a_network_socket_when_keepers_run_apart(python: Pyth
                 client.enroll()
                 assert client.release() == [b"an envelope"]
             assert len(keepers.tree()) == 3
-            assert {each.uids().real for each in keepers.named("run-keeper-child")} == {KEEPER.uid}
+            children = keepers.named("run-keeper-child")
+            assert {each.uids().real for each in children} == {KEEPER.uid}
+            # The front serves as soon as one keeper does; the other may still be on its way to the token.
+            keepers.wait_until(lambda: all(has_token_module(each.pid) for each in children))
+            assert not has_token_module(keepers.pid)
             for process in keepers.tree():
                 assert other_sockets(process.pid) == set(), process
-                assert has_token_module(process.pid) == (process.pid != keepers.pid)
             assert other_sockets(front.pid)  # control
             assert not has_token_module(front.pid)
             assert front.stop() == keepers.stop() == 0
