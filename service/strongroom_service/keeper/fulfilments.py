@@ -1,4 +1,4 @@
-"""The keeper's own log of what it fulfils: what is in it must be in the database (DESIGN section 9).
+"""The keeper's own log of what it fulfils: what is in it must be in the database.
 
 One line each: unix milliseconds, operation, record id, version, chain head; ids and heads in hex. Written before the
 answer leaves, with one write call to a file opened for appending, so that lines of several keepers do not mix.

@@ -1,4 +1,4 @@
-"""What is counted, how long the wait is, and when it is over: DESIGN section 6, to the second."""
+"""What is counted, how long the wait is, and when it is over, to the second."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ CHECK_VALUE_BYTES: Final = 16
 
 @unique
 class KeyPurpose(Enum):
-    """What a token key is for; the value is the stem of its label (DESIGN: one use each)."""
+    """What a token key is for; the value is the stem of its label: one use each."""
 
     KEK = "strongroom-kek"
     SEAL = "strongroom-seal"
