@@ -32,6 +32,14 @@ def test_page_with_an_event_missing_or_too_many_is_refused(versions: tuple[int, 
         check_page(events(*versions), start=position(5), end=position(2), known=GENESIS)
 
 
+@pytest.mark.parametrize("version", [2**31, 2**63, 2**64 - 1])
+def test_page_that_is_to_hold_more_events_than_memory_is_refused(version: int) -> None:
+    start = Position(version, head(1))
+    events_of_start = [event_pb2.Event(version=version, chain_head=head(1))]
+    with pytest.raises(ReplyMismatch):
+        check_page(events_of_start, start=start, end=GENESIS, known=GENESIS)
+
+
 def test_page_that_does_not_continue_the_one_before_is_refused() -> None:
     with pytest.raises(ReplyMismatch, match="continue"):
         check_page(events(5, 4, 3), start=Position(5, head(9)), end=position(2), known=GENESIS)
