@@ -6,6 +6,9 @@ PYTHON ?= python3
 JOBS ?= 2
 # Folder of yours that `make demo` backs up, only read; empty: a sample tree.
 DIR ?=
+# How long `make fuzz` takes for all its targets together, and which they are; empty: every one.
+SECONDS := 900
+TARGET ?=
 # `make lock UPGRADE=--upgrade` takes the newest versions, else the pinned ones stay while they fit.
 UPGRADE ?=
 
@@ -55,6 +58,10 @@ planted: ready ## Defects put in on purpose: each must make the test named in it
 verify: ready ## The long tests, then the planted defects
 	$(BIN)/python -m pytest -m verify
 	$(BIN)/python -m tests.planted.run
+
+.PHONY: fuzz
+fuzz: ready ## Fuzzes the parsers of hostile bytes, guided by coverage (SECONDS=60 in all, TARGET=name of one)
+	$(BIN)/python -m tests.fuzz.fuzz --seconds $(SECONDS) $(TARGET)
 
 .PHONY: bench
 bench: ready ## Measures throughput and latency on this machine

@@ -1,0 +1,150 @@
+"""What the client opens on its own device: envelopes, recovery keys as typed, archives from anywhere, its memory."""
+
+from __future__ import annotations
+
+import functools
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import MappingProxyType
+
+import zstandard
+
+from strongroom_client.age_keys import ArchiveIdentity, parse_identity, recipient_of
+from strongroom_client.archive.errors import ArchiveError
+from strongroom_client.archive.reader import extract_archive, verify_archive
+from strongroom_client.envelope import decode_vault_held_envelope, open_envelope, passkey_identity
+from strongroom_client.envelope_content import EnvelopeError, decode_content
+from strongroom_client.errors import MemoryFault
+from strongroom_client.memory import AccountMemory, AccountRef, Mode, decode_memory, encode_memory
+from strongroom_client.recovery_key import RecoveryKeyTypo, parse_recovery_key
+from strongroom_client.verification.bundles import SeenBundle
+from strongroom_client.verification.credential_sets import CredentialSet, PublicCredential
+from strongroom_client.verification.positions import Position
+from tests.fuzz import honest
+from tests.fuzz.target import Target
+from tests.integration.client.archives import IDENTITY, member, picture, sealed, tar_of
+
+OWNER = AccountRef(vault="test", tenant="acme", account="alice")
+
+
+@functools.cache
+def envelope_identity() -> ArchiveIdentity:
+    vector = honest.vectors("envelope")["envelopes"][0]
+    return passkey_identity(
+        prf_output=bytes.fromhex(vector["prf_output"]), credential_id=bytes.fromhex(vector["credential_id"])
+    )
+
+
+def envelope(data: bytes) -> None:
+    open_envelope(data, identity=envelope_identity())
+
+
+def contents() -> list[bytes]:
+    return [bytes.fromhex(one["content"]) for one in honest.vectors("envelope")["contents"]]
+
+
+def typed_recovery_key(data: bytes) -> None:
+    parse_recovery_key(data.decode("utf-8", "surrogateescape"))
+
+
+def recovery_keys() -> list[bytes]:
+    return ["\n".join(one["rows"]).encode() for one in honest.vectors("recovery_key")["keys"]]
+
+
+@functools.cache
+def folder() -> Path:
+    """Where archives lie, beside a folder that none may touch."""
+    made = honest.scratch() / "archives"
+    (made / "outside").mkdir(parents=True)
+    (made / "outside" / "victim").write_bytes(b"untouched")
+    return made
+
+
+def tar_extraction(data: bytes) -> None:
+    """Extract a tar stream out of a sound age file, and see that nothing beside the target changed."""
+    extract(sealed(data))
+
+
+def extract(archive: bytes) -> None:
+    inside, before = folder(), picture(folder() / "outside")
+    (inside / "archive").write_bytes(archive)
+    with tempfile.TemporaryDirectory(dir=inside) as neighbour:
+        target = Path(neighbour) / "target"
+        try:
+            extract_archive(archive=inside / "archive", target=target, identities=[IDENTITY], progress=None)
+        except ArchiveError:
+            if any(Path(neighbour).iterdir()):
+                raise AssertionError("something stands although the archive was refused") from None
+            raise
+        finally:
+            names = {path.name for path in inside.iterdir()} - {Path(neighbour).name}
+            if names != {"archive", "outside"} or picture(inside / "outside") != before:
+                raise AssertionError("something was written outside of the target")
+
+
+def zstd_stream(data: bytes) -> None:
+    """Read a sound age file of any bytes in place of a zstd stream."""
+    verify(sealed(data, compressed=False))
+
+
+def verify(archive: bytes) -> None:
+    path = folder() / "archive"
+    path.write_bytes(archive)
+    verify_archive(archive=path, identities=[IDENTITY], progress=None)
+
+
+def tars() -> list[bytes]:
+    symbolic, hard, directory = tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
+    escape = member("s", symbolic, "../../outside")
+    listings = (
+        [member("folder", directory, mode=0o755), member("folder/file", content=b"content"), member("hard", hard, "f")],
+        [member("name-of-" + "many-" * 40 + "letters", content=b"content"), member("link", symbolic, "folder")],
+        [escape, member("s/new", content=b"evil")],
+        [escape, member("h", hard, "s/victim"), member("h", content=b"evil")],
+        [member("../../outside/new", content=b"evil")],
+        [member("a", directory), member("a/../../../outside/new", directory)],
+    )
+    return [tar_of(listing)[:8192] for listing in listings]
+
+
+def memories() -> list[bytes]:
+    recipient = recipient_of(parse_identity(honest.vectors("envelope")["passkey_identities"][0]["identity"]))
+    full = AccountMemory(
+        owner=OWNER,
+        pins=frozenset({b"p" * 32}),
+        position=Position(7, b"h" * 32),
+        contested=Position(6, b"i" * 32),
+        bundles=MappingProxyType({b"p" * 32: SeenBundle(3, b"s" * 32)}),
+        credentials=CredentialSet((PublicCredential(b"id", b"key"),), b"r" * 32),
+        mode=Mode.VAULT_HELD,
+        opened_archive_version=5,
+        archive_recipient=recipient,
+        recovery_recipient=recipient,
+    )
+    return [encode_memory(full), encode_memory(AccountMemory(owner=OWNER))]
+
+
+def packed(tar: Callable[[], list[bytes]]) -> list[bytes]:
+    return [zstandard.ZstdCompressor().compress(stream) for stream in tar()]
+
+
+TARGETS = {
+    "envelope_content": Target(parse=decode_content, refusals=(EnvelopeError,), seeds=contents),
+    "envelope": Target(
+        parse=envelope,
+        refusals=(EnvelopeError,),
+        seeds=lambda: [bytes.fromhex(one["envelope"]) for one in honest.vectors("envelope")["envelopes"]],
+    ),
+    "vault_held_envelope": Target(
+        parse=decode_vault_held_envelope,
+        refusals=(EnvelopeError,),
+        seeds=lambda: [b"\x01" + content for content in contents()],
+    ),
+    "recovery_key": Target(parse=typed_recovery_key, refusals=(RecoveryKeyTypo,), seeds=recovery_keys),
+    "tar": Target(parse=tar_extraction, refusals=(ArchiveError,), seeds=tars),
+    "zstd": Target(parse=zstd_stream, refusals=(ArchiveError,), seeds=lambda: packed(tars)),
+    "archive": Target(parse=verify, refusals=(ArchiveError,), seeds=lambda: [sealed(tar) for tar in tars()]),
+    "memory_file": Target(parse=functools.partial(decode_memory, owner=OWNER), refusals=(MemoryFault,), seeds=memories),
+}

@@ -1,0 +1,13 @@
+"""Every parser that touches hostile bytes, by name: read by `make fuzz` and by a short run in `make test`."""
+
+from __future__ import annotations
+
+from tests.fuzz import client_targets, device_targets, front_targets, keeper_targets, webauthn_targets
+
+TARGETS = {
+    **keeper_targets.TARGETS,
+    **webauthn_targets.TARGETS,
+    **front_targets.TARGETS,
+    **client_targets.TARGETS,
+    **device_targets.TARGETS,
+}
