@@ -22,6 +22,7 @@ from strongroom_service.keeper.formats.sealing import FORMAT, Kind, OneTimeKey, 
 from strongroom_service.keeper.formats.statement import read_ceremony
 from strongroom_service.keeper.formats.vault_row import decode_vault
 from strongroom_service.link.frames import FrameError, FrameReader, encode_frame
+from tests.fakes.message_fields import BYTES, NUMBERS, TEXT, Leaf, leaves
 from tests.fakes.person import retag
 from tests.fuzz import honest
 from tests.fuzz.target import Target
@@ -50,6 +51,45 @@ def keeper_call(data: bytes) -> None:
         raise AssertionError(f"{kind} {reply.fault.kind}")
     if desk.handler.spent:
         raise AssertionError("a call took the keeper's token session")
+
+
+def keeper_field(data: bytes) -> None:
+    """Let the keeper answer a call that is good but for one field: the first bytes choose, the others take its place.
+
+    Changes of a whole message's bytes seldom leave it one; these always do.
+    """
+    which, where, content = data[:1], data[1:2], data[2:]
+    calls = honest.keeper_calls()
+    call = frames_pb2.KeeperCall()
+    call.CopyFrom(calls[int.from_bytes(which) % len(calls)])
+    found = leaves(call)
+    if found:
+        fill(found[int.from_bytes(where) % len(found)], content)
+    keeper_call(call.SerializeToString())
+
+
+def fill(leaf: Leaf, content: bytes) -> None:
+    """Put `content` into a field, read as what the field can hold."""
+    message, descriptor = leaf
+    if descriptor.is_repeated:
+        message.ClearField(descriptor.name)
+    elif descriptor.type == BYTES:
+        setattr(message, descriptor.name, content)
+    elif descriptor.type == TEXT:
+        setattr(message, descriptor.name, content.decode("utf-8", "replace"))
+    else:
+        bits = NUMBERS.get(descriptor.type, 31)
+        setattr(message, descriptor.name, int.from_bytes(content[:8]) % 2**bits)
+
+
+def field_seeds() -> list[bytes]:
+    """For each call and field: what stands there now."""
+    return [
+        bytes((which, where)) + content
+        for which, call in enumerate(honest.keeper_calls())
+        for where, (message, descriptor) in enumerate(leaves(call))
+        if isinstance(content := getattr(message, descriptor.name), bytes)
+    ]
 
 
 def statement(data: bytes) -> None:
@@ -109,6 +149,7 @@ TARGETS = {
         seeds=lambda: [encode_frame(call) for call in call_seeds()],
     ),
     "keeper_call": Target(parse=keeper_call, refusals=(DecodeError,), seeds=call_seeds),
+    "keeper_field": Target(parse=keeper_field, refusals=(), seeds=field_seeds),
     "ceremony_request": Target(parse=parse_request, refusals=(Refusal,), seeds=honest.requests),
     "ceremony": Target(
         parse=functools.partial(read_ceremony, ceremony_keys={1: KEY}), refusals=(Refusal,), seeds=ceremonies

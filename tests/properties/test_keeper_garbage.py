@@ -7,35 +7,16 @@ import random
 from pathlib import Path
 
 import pytest
-from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from strongroom.keeper.v1 import frames_pb2
 from strongroom.v1 import ceremony_pb2
 from tests.fakes.desk import Desk
+from tests.fakes.message_fields import BYTES, NUMBERS, TEXT, Leaf, leaves
 from tests.fakes.person import Ceremony, Person, open_release
 
 FAULTS = {"RecordRejected", "Misconfigured"}
-BYTES, TEXT = FieldDescriptor.TYPE_BYTES, FieldDescriptor.TYPE_STRING
-NUMBERS = {FieldDescriptor.TYPE_UINT64: 64, FieldDescriptor.TYPE_UINT32: 32}
-BRANCHES = FieldDescriptor.TYPE_MESSAGE
-
-Leaf = tuple[Message, FieldDescriptor]
-
-
-def leaves(message: Message) -> list[Leaf]:
-    """Every field below `message` that is set and is bytes, text or a number."""
-    found: list[Leaf] = []
-    for descriptor, value in message.ListFields():
-        if descriptor.type != BRANCHES:
-            found.append((message, descriptor))
-        elif descriptor.is_repeated:
-            found += [leaf for each in value for leaf in leaves(each)]
-        else:
-            found += leaves(value)
-    return found
 
 
 def spoil(leaf: Leaf, choice: random.Random) -> None:
