@@ -70,6 +70,15 @@ def answer(*, code: type[pkcs11.PKCS11Error]) -> Callable[[bytes], bytes]:
     return refuse
 
 
+def refuse_record(*, code: type[pkcs11.PKCS11Error]) -> Callable[[bytes], bytes]:
+    def open_the_known_answer_only(ciphertext: bytes) -> bytes:
+        if ciphertext == WRAPPED.ciphertext:
+            raise code
+        return ciphertext[:-16]
+
+    return open_the_known_answer_only
+
+
 def unwrap(token: Pkcs11Token) -> bytes:
     return token.unwrap(epoch=1, wrapped=WRAPPED, aad=b"aad")
 
@@ -79,7 +88,7 @@ def test_refused_ciphertext_is_the_records_fault_while_known_answers_come(code: 
     module = FakeModule()
     token = opened(module)
     assert unwrap(token) == b"\x00"
-    module.decrypt = answer(code=code)
+    module.decrypt = refuse_record(code=code)
     with pytest.raises(RecordRejected):
         unwrap(token)
 
@@ -92,7 +101,7 @@ def test_refused_ciphertext_is_the_tokens_fault_when_a_known_answer_fails(
     module = FakeModule()
     token = opened(module)
     unwrap(token)
-    module.decrypt = answer(code=code)
+    module.decrypt = refuse_record(code=code)
     setattr(module, failing, answer(code=pkcs11.GeneralError))
     with pytest.raises(TokenFault):
         unwrap(token)
@@ -103,10 +112,38 @@ def test_refused_ciphertext_is_the_tokens_fault_when_a_known_answer_changes(fail
     module = FakeModule()
     token = opened(module)
     unwrap(token)
-    module.decrypt = answer(code=pkcs11.GeneralError)
+    module.decrypt = refuse_record(code=pkcs11.GeneralError)
     setattr(module, failing, lambda _: b"\xff" * 32)
     with pytest.raises(TokenFault, match="known answer any more"):
         unwrap(token)
+
+
+def test_refused_ciphertext_is_the_tokens_fault_when_the_kek_opens_nothing_any_more() -> None:
+    module = FakeModule()
+    token = opened(module)
+    unwrap(token)
+    module.decrypt = answer(code=pkcs11.GeneralError)
+    with pytest.raises(TokenFault, match="does not open its known answer"):
+        unwrap(token)
+    module.decrypt = lambda ciphertext: refuse_record(code=pkcs11.GeneralError)(ciphertext) + b"\x00"
+    with pytest.raises(TokenFault, match="something else than its known answer"):
+        unwrap(token)
+
+
+def test_ciphertext_that_was_refused_and_opens_now_is_the_tokens_fault() -> None:
+    module = FakeModule()
+    token = opened(module)
+    unwrap(token)
+    well = module.decrypt
+
+    def refuse_once(_: bytes) -> bytes:
+        module.decrypt = well
+        raise pkcs11.GeneralError
+
+    module.decrypt = refuse_once
+    with pytest.raises(TokenFault, match="opens now"):
+        unwrap(token)
+    assert unwrap(token) == b"\x00"
 
 
 def test_probe_notices_a_changed_answer() -> None:

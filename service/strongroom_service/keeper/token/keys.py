@@ -13,7 +13,7 @@ from pkcs11 import Attribute, KeyType, ObjectClass, Session
 from pkcs11.types import Object
 from pkcs11.util.ec import encode_named_curve_parameters
 
-from strongroom_service.domain.errors import Misconfigured
+from strongroom_service.domain.errors import Misconfigured, TokenFault
 from strongroom_service.keeper.token.errors import translated
 from strongroom_service.keeper.token.port import KeyName, KeyPurpose
 
@@ -30,6 +30,12 @@ _USES: Final = (
     Attribute.UNWRAP,
     Attribute.DERIVE,
 )
+# What python-pkcs11 offers on a key for these uses.
+_METHODS: Final[Mapping[Attribute, str]] = {
+    Attribute.ENCRYPT: "encrypt",
+    Attribute.DECRYPT: "decrypt",
+    Attribute.SIGN: "sign",
+}
 _PRIVATE_USES: Final = (Attribute.DECRYPT, Attribute.SIGN, Attribute.UNWRAP, Attribute.DERIVE, Attribute.SIGN_RECOVER)
 _PUBLIC_USES: Final = (Attribute.ENCRYPT, Attribute.VERIFY, Attribute.WRAP, Attribute.VERIFY_RECOVER)
 
@@ -117,14 +123,22 @@ def find_key(session: Session, name: KeyName, object_class: ObjectClass) -> Obje
 
     Raises:
         Misconfigured: none or several are there, or an attribute is wrong; names the label and the attribute.
-        TokenFault: the token failed.
+        TokenFault: the token failed, or what was found cannot be used though its attributes say so.
     """
     found = find_objects(session, name, object_class)
     if len(found) != 1:
         count = "is missing from the token" if not found else f"is in the token {len(found)} times"
         raise Misconfigured(f"key {name.label} ({object_class.name}) {count}")
     check_attributes(found[0], name, object_class)
+    # The library makes an object without methods of a key whose attributes it could not read at the first look.
+    if not all(hasattr(found[0], method) for method in _methods(name.purpose, object_class)):
+        raise TokenFault(f"key {name.label} was found while the token could not say what it is")
     return found[0]
+
+
+def _methods(purpose: KeyPurpose, object_class: ObjectClass) -> list[str]:
+    required = required_attributes(purpose, object_class)
+    return [method for use, method in _METHODS.items() if required.get(use)]
 
 
 def check_attributes(found: Object, name: KeyName, object_class: ObjectClass) -> None:

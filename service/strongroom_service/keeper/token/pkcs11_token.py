@@ -117,15 +117,18 @@ class Pkcs11Token:
         return Wrapped(mechanism=AES_GCM, iv=iv, ciphertext=ciphertext)
 
     def unwrap(self, *, epoch: int, wrapped: Wrapped, aad: bytes) -> bytes:
-        """See `Token.unwrap`. Codes do not tell tampering from trouble, so a known answer decides after a refusal."""
+        """See `Token.unwrap`. Codes do not tell tampering from trouble, so known answers decide after a refusal."""
         require_shape(wrapped)
-        kek = cast("DecryptMixin", self._kek(epoch))
+        kek = self._kek(epoch)
         try:
-            with translated("unwrap"), suspecting_record():
-                return _whole(kek.decrypt(wrapped.ciphertext, **_gcm(wrapped.iv, aad)))
+            return _opened(kek, wrapped.ciphertext, iv=wrapped.iv, aad=aad)
         except RecordSuspect:
             self.probe()
             self._confirm_kek(epoch)
+        # Trouble may have passed before the known answers were asked for; a tampered record stays one.
+        with suppress(RecordSuspect):
+            _opened(kek, wrapped.ciphertext, iv=wrapped.iv, aad=aad)
+            raise TokenFault("the token refused bytes that it opens now")
         raise RecordRejected(f"{KeyPurpose.KEK.label(epoch)} does not open these bytes, and the token is well")
 
     def sign(self, *, epoch: int, digest: bytes) -> bytes:
@@ -201,9 +204,17 @@ class Pkcs11Token:
             return _whole(cast("EncryptMixin", kek).encrypt(b"", **_gcm(CHECK_IV, aad)))
 
     def _confirm_kek(self, epoch: int) -> None:
+        """Ask the KEK to encrypt nothing, and to open what that gave when it was found: it may fail in one way only."""
         name = KeyName(KeyPurpose.KEK, epoch)
-        if not hmac.compare_digest(self._kek_answer(self._kek(epoch), name), self._kek_answers[epoch]):
+        kek, known = self._kek(epoch), self._kek_answers[epoch]
+        if not hmac.compare_digest(self._kek_answer(kek, name), known):
             raise TokenFault(f"{name.label} does not give its known answer any more")
+        try:
+            opened = _opened(kek, known, iv=CHECK_IV, aad=check_input(purpose=name.purpose, epoch=epoch))
+        except RecordSuspect as error:
+            raise TokenFault(f"{name.label} does not open its known answer") from error
+        if opened:
+            raise TokenFault(f"{name.label} opens something else than its known answer")
 
 
 def derive_with(key: SignMixin, *, label: str, context: bytes) -> bytes:
@@ -216,6 +227,11 @@ def derive_with(key: SignMixin, *, label: str, context: bytes) -> bytes:
     if len(derived) != DERIVED_BYTES:
         raise TokenFault("the token gave an HMAC of the wrong length")
     return derived
+
+
+def _opened(kek: Object, ciphertext: bytes, *, iv: bytes, aad: bytes) -> bytes:
+    with translated("unwrap"), suspecting_record():
+        return _whole(cast("DecryptMixin", kek).decrypt(ciphertext, **_gcm(iv, aad)))
 
 
 def _gcm(iv: bytes, aad: bytes) -> dict[str, Any]:
