@@ -64,23 +64,28 @@ def folder() -> Path:
 
 def tar_extraction(data: bytes) -> None:
     """Extract a tar stream out of a sound age file, and see that nothing beside the target changed."""
-    extract(sealed(data))
+    archive = folder() / "archive"
+    archive.write_bytes(sealed(data))
+    watched(lambda target: extract_archive(archive=archive, target=target, identities=[IDENTITY], progress=None))
 
 
-def extract(archive: bytes) -> None:
+def watched(extract: Callable[[Path], object]) -> None:
+    """Extract to a folder and look around it.
+
+    Raises:
+        AssertionError: something was written outside of it, or stands there although the archive was refused.
+    """
     inside, before = folder(), picture(folder() / "outside")
-    (inside / "archive").write_bytes(archive)
     with tempfile.TemporaryDirectory(dir=inside) as neighbour:
-        target = Path(neighbour) / "target"
         try:
-            extract_archive(archive=inside / "archive", target=target, identities=[IDENTITY], progress=None)
+            extract(Path(neighbour) / "target")
         except ArchiveError:
             if any(Path(neighbour).iterdir()):
                 raise AssertionError("something stands although the archive was refused") from None
             raise
         finally:
-            names = {path.name for path in inside.iterdir()} - {Path(neighbour).name}
-            if names != {"archive", "outside"} or picture(inside / "outside") != before:
+            names = {path.name for path in inside.iterdir()} - {"archive", Path(neighbour).name}
+            if names != {"outside"} or picture(inside / "outside") != before:
                 raise AssertionError("something was written outside of the target")
 
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz import control
+from tests.fuzz import control, device_targets
 from tests.fuzz.target import Finding, accepts, judge, mutate
 from tests.fuzz.targets import TARGETS
+from tests.integration.client.archives import extract_naively, member, tar_of
 
 # Threads and files make these a hundred times as slow as the others.
 SLOW = {"tar", "zstd", "archive"}
@@ -53,3 +54,10 @@ def test_another_error_than_a_refusal_is_a_finding() -> None:
 def test_a_second_of_work_is_a_finding() -> None:
     with pytest.raises(Finding, match="took"):
         judge(control.TARGETS["hang"], b"{" * 8)
+
+
+def test_extraction_that_writes_outside_is_a_finding() -> None:
+    """Control: with an extractor that trusts the archive."""
+    tar = tar_of([member("../../outside/new", content=b"evil")])
+    with pytest.raises(AssertionError, match="outside of the target"):
+        device_targets.watched(lambda target: extract_naively(tar, target))
