@@ -91,8 +91,7 @@ def answers(client: HandClient) -> bool:
     """Whether the keepers sign answers; one that is just being given up may still be asked."""
     try:
         client.service_info()
-    except Told as told:
-        assert told.code is grpc.StatusCode.UNAVAILABLE
+    except Told:
         return False
     return True
 
