@@ -16,10 +16,11 @@ from google.rpc import error_details_pb2, status_pb2
 from strongroom.v1 import ceremony_pb2, event_pb2, resources_pb2, vault_service_pb2
 from strongroom_client.clock import Millis
 from strongroom_client.descriptions import describe_event, describe_policy, describe_vault
-from strongroom_client.errors import NotProven, StrongroomError
+from strongroom_client.errors import NotProven, ReplyMismatch, StrongroomError
 from strongroom_client.fields import encode_fields
 from strongroom_client.hpke import open_from_vault
 from strongroom_client.rpc_errors import translate
+from strongroom_client.timestamps import millis_of
 from strongroom_client.verification.bundles import Trust, verify_bundle
 from strongroom_client.verification.credential_sets import credential_set
 from strongroom_client.verification.histories import check_page, next_page_start
@@ -156,7 +157,7 @@ def service_info(data: bytes) -> None:
     reply = vault_service_pb2.ServiceInfoReply.FromString(data)
     verify_bundle(reply.key_bundle, trust=TRUST, seen={}, now=Millis(NOW))
     repr(describe_policy(reply.policy))
-    reply.keeper_time.ToMilliseconds()
+    millis_of(reply.keeper_time, otherwise=ReplyMismatch)
 
 
 def service_infos() -> list[bytes]:

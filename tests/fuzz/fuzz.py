@@ -60,8 +60,8 @@ class Outcome:
         """Say it in a line; a finding with the end of its trace, or of its log."""
         if not self.failed:
             return f"{self.target}: nothing found ({_runs(self.log)})"
-        _, _, trace = self.log.rpartition(TRACE_HEAD)
-        told, _, _ = trace.strip().partition("\n==")
+        _, head, trace = self.log.partition(TRACE_HEAD)
+        told, _, _ = (trace if head else self.log).strip().partition("\n==")
         last = "\n".join(f"    {line}" for line in told.splitlines()[-LAST_LINES:])
         return f"{self.target}: FINDING\n{last}"
 

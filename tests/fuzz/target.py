@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 import time
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 MAX_SECONDS = 1.0
+FRAMES = 4
 
 
 class Finding(Exception):
@@ -45,7 +48,9 @@ def judge(target: Target, data: bytes) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # Rust extensions panic with a BaseException
-        raise Finding(f"{type(error).__name__}: {error}") from error
+        frames = reversed(traceback.extract_tb(error.__traceback__)[-FRAMES:])
+        place = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames)
+        raise Finding(f"{type(error).__name__}: {error} ({place})") from error
     seconds = time.process_time() - began
     if seconds > MAX_SECONDS:
         raise Finding(f"took {seconds:.1f} s for {len(data)} bytes")

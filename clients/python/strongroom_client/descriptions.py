@@ -10,6 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from strongroom.v1 import event_pb2, resources_pb2, vault_service_pb2
 from strongroom_client.clock import Millis
+from strongroom_client.errors import ReplyMismatch
+from strongroom_client.timestamps import millis_of
 from strongroom_client.verification.bundles import VerifiedBundle
 
 _Number = TypeVar("_Number", bound=int)
@@ -122,7 +124,11 @@ def describe_policy(message: resources_pb2.Policy) -> Policy:
 
 
 def describe_vault(reply: vault_service_pb2.VaultReply, *, version: int, chain_head: bytes) -> VaultStatus:
-    """Return the record in `reply`, whose receipt speaks of `version` and `chain_head`."""
+    """Return the record in `reply`, whose receipt speaks of `version` and `chain_head`.
+
+    Raises:
+        ReplyMismatch: a time in it is not one.
+    """
     return VaultStatus(
         state=_word(resources_pb2.VaultState.Name, reply.state, "VAULT_STATE_"),
         version=version,
@@ -140,7 +146,11 @@ def describe_vault(reply: vault_service_pb2.VaultReply, *, version: int, chain_h
 
 
 def describe_event(message: event_pb2.Event) -> HistoryEvent:
-    """Return one event of a checked page."""
+    """Return one event of a checked page.
+
+    Raises:
+        ReplyMismatch: its time is not one.
+    """
     return HistoryEvent(
         version=message.version,
         chain_head=message.chain_head,
@@ -176,7 +186,7 @@ def _archive(archive: resources_pb2.ArchiveVersion) -> StoredArchive:
 
 
 def _millis(timestamp: Timestamp) -> Millis:
-    return Millis(timestamp.ToMilliseconds())
+    return millis_of(timestamp, otherwise=ReplyMismatch)
 
 
 def _word(name_of: Callable[[_Number], str], value: _Number, prefix: str) -> str:

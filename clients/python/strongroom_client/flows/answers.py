@@ -9,13 +9,13 @@ from typing import Protocol, TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from strongroom.v1 import resources_pb2, vault_service_pb2
-from strongroom_client.clock import Millis
 from strongroom_client.descriptions import Service, describe_policy
 from strongroom_client.errors import ReplyMismatch, VaultWentBack
 from strongroom_client.memory import AccountMemory
 from strongroom_client.memory_folder import Proof
 from strongroom_client.session import Session
 from strongroom_client.steps import Flow, Keep, KeepContested, Rpc, call
+from strongroom_client.timestamps import millis_of
 from strongroom_client.verification.bundles import VerifiedBundle, verify_bundle
 from strongroom_client.verification.positions import Position, check_goes_on
 from strongroom_client.verification.receipts import ReceiptFor, check_receipt
@@ -184,6 +184,6 @@ def _service(session: Session, reply: vault_service_pb2.ServiceInfoReply, bundle
         max_envelope_bytes=reply.max_envelope_bytes,
         policy=describe_policy(reply.policy),
         bundle=bundle,
-        keeper_time=Millis(reply.keeper_time.ToMilliseconds()),
+        keeper_time=millis_of(reply.keeper_time, otherwise=ReplyMismatch),
         development=reply.development,
     )

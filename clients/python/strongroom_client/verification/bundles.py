@@ -19,6 +19,7 @@ from strongroom.v1 import resources_pb2
 from strongroom_client.clock import Millis
 from strongroom_client.errors import BundleInvalid, UnpinnedVault
 from strongroom_client.fields import hash_fields
+from strongroom_client.timestamps import millis_of
 from strongroom_client.verification.signatures import WrongSignature, check_signature, identity_fingerprint
 
 FINGERPRINT_BYTES = 32
@@ -105,7 +106,7 @@ def verify_bundle(
         raise BundleInvalid("the key bundle does not parse") from None
     identity_keys = _identity_keys(bundle, trust)
     signers = _check_signatures(signed, identity_keys)
-    _check_time(bundle, now=now)
+    not_after = _check_time(bundle, now=now)
     this = SeenBundle(bundle.serial, hashlib.sha256(signed.bundle).digest())
     for signer in signers:
         _check_serial(this, seen.get(signer))
@@ -116,7 +117,7 @@ def verify_bundle(
         identity_keys=identity_keys,
         transport_key=transport_key,
         transport_key_id=transport_key_id(transport_key),
-        not_after=Millis(bundle.not_after_time.ToMilliseconds()),
+        not_after=not_after,
     )
 
 
@@ -145,14 +146,17 @@ def _check_signatures(signed: resources_pb2.SignedKeyBundle, identity_keys: Mapp
     return tuple(signers)
 
 
-def _check_time(bundle: resources_pb2.KeyBundle, *, now: Millis) -> None:
-    not_before, not_after = bundle.not_before_time.ToMilliseconds(), bundle.not_after_time.ToMilliseconds()
+def _check_time(bundle: resources_pb2.KeyBundle, *, now: Millis) -> Millis:
+    """Return the end of its validity."""
+    not_before = millis_of(bundle.not_before_time, otherwise=BundleInvalid)
+    not_after = millis_of(bundle.not_after_time, otherwise=BundleInvalid)
     if not 0 < not_after - not_before <= MAX_VALIDITY_MS:
         raise BundleInvalid("the key bundle claims to be valid for more than 30 days")
     if now < not_before:
         raise BundleInvalid("the key bundle is not valid yet; is this device's clock right?")
     if now > not_after:
         raise BundleInvalid("the key bundle is not valid any more; is this device's clock right?")
+    return not_after
 
 
 def _check_serial(this: SeenBundle, seen: SeenBundle | None) -> None:

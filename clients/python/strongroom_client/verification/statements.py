@@ -20,6 +20,7 @@ from strongroom.v1 import ceremony_pb2, resources_pb2
 from strongroom_client.clock import Millis
 from strongroom_client.errors import StatementMismatch
 from strongroom_client.fields import hash_fields
+from strongroom_client.timestamps import millis_of
 from strongroom_client.verification.positions import HEAD_BYTES, Position, check_goes_on
 
 FORMAT: Final = 1
@@ -97,7 +98,7 @@ def check_ceremony(ceremony: bytes, *, expected: Expected) -> CheckedCeremony:
         raise StatementMismatch("the ceremony is about other credentials than were listed with it")
     if position == expected.known and expected.known_digest not in {None, expected.listed_digest}:
         raise StatementMismatch("the ceremony is about other credentials than this device knows at that version")
-    expires_at = Millis(statement.expire_time.ToMilliseconds())
+    expires_at = millis_of(statement.expire_time, otherwise=StatementMismatch)
     _check_expiry(expires_at, now=expected.now)
     return CheckedCeremony(
         ceremony=ceremony, challenge=challenge_of(ceremony), position=position, expires_at=expires_at

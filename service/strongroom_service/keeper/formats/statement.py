@@ -76,7 +76,8 @@ def read_ceremony(ceremony: bytes, *, ceremony_keys: Mapping[int, bytes]) -> Sta
         raise Refusal(Reason.CEREMONY_REJECTED, detail="the tag is not ours")
     try:
         message = ceremony_pb2.Statement.FromString(serialized)
-    except DecodeError as error:
+        expires_at = Millis(message.expire_time.ToMilliseconds())
+    except (DecodeError, ValueError) as error:  # ValueError: a timestamp out of its range
         raise Refusal(Reason.CEREMONY_REJECTED, detail="a tagged statement does not parse") from error
     if message.format != FORMAT:
         raise Refusal(Reason.CEREMONY_REJECTED, detail="a statement of another format")
@@ -92,7 +93,7 @@ def read_ceremony(ceremony: bytes, *, ceremony_keys: Mapping[int, bytes]) -> Sta
         rp_id=message.rp_id,
         origins=tuple(message.origins),
         seal_epoch=message.seal_epoch,
-        expires_at=Millis(message.expire_time.ToMilliseconds()),
+        expires_at=expires_at,
         keeper_random=message.keeper_random,
     )
 
