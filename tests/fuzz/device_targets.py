@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import tarfile
 import tempfile
 from collections.abc import Callable
@@ -13,7 +14,9 @@ import zstandard
 
 from strongroom_client.age_keys import ArchiveIdentity, parse_identity, recipient_of
 from strongroom_client.archive.errors import ArchiveError
+from strongroom_client.archive.extraction_tree import points_outside, split_name
 from strongroom_client.archive.reader import extract_archive, verify_archive
+from strongroom_client.archive.tar_format import TarReader
 from strongroom_client.envelope import decode_vault_held_envelope, open_envelope, passkey_identity
 from strongroom_client.envelope_content import EnvelopeError, decode_content
 from strongroom_client.errors import MemoryFault
@@ -60,6 +63,15 @@ def folder() -> Path:
     (made / "outside").mkdir(parents=True)
     (made / "outside" / "victim").write_bytes(b"untouched")
     return made
+
+
+def tar_entries(data: bytes) -> None:
+    """Walk a tar stream alone: a hundred times as many inputs as by way of age, zstd and the disk."""
+    reader = TarReader(io.BytesIO(data))
+    for entry in reader.entries():
+        points_outside(split_name(entry.name, entry=entry.name), entry.link)
+        for _ in reader.content():
+            pass
 
 
 def tar_extraction(data: bytes) -> None:
@@ -148,6 +160,7 @@ TARGETS = {
         seeds=lambda: [b"\x01" + content for content in contents()],
     ),
     "recovery_key": Target(parse=typed_recovery_key, refusals=(RecoveryKeyTypo,), seeds=recovery_keys),
+    "tar_entries": Target(parse=tar_entries, refusals=(ArchiveError,), seeds=tars),
     "tar": Target(parse=tar_extraction, refusals=(ArchiveError,), seeds=tars),
     "zstd": Target(parse=zstd_stream, refusals=(ArchiveError,), seeds=lambda: packed(tars)),
     "archive": Target(parse=verify, refusals=(ArchiveError,), seeds=lambda: [sealed(tar) for tar in tars()]),
