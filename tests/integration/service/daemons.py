@@ -94,7 +94,7 @@ class Daemon:
 
     def named(self, command: str) -> list[psutil.Process]:
         """Return the processes of the tree that run this subcommand."""
-        return [process for process in self.tree() if command in process.cmdline()]
+        return [process for process in self.tree() if runs(process, command)]
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -113,6 +113,14 @@ class Daemon:
                 what = "did not come about in time" if ended is None else f"daemon ended with {ended}"
                 raise AssertionError(f"{what}:\n{self.log_file.read_text(encoding='utf-8')[-4_000:]}")
             time.sleep(0.02)
+
+
+def runs(process: psutil.Process, command: str) -> bool:
+    """Tell whether a process runs this subcommand; one that has ended meanwhile does not."""
+    try:
+        return command in process.cmdline()
+    except psutil.NoSuchProcess:  # also a zombie, between its end and its parent's notice
+        return False
 
 
 def processes_naming(place: Path) -> list[int]:

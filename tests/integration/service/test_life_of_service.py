@@ -19,6 +19,7 @@ from grpc_health.v1 import health_pb2
 
 from deploy.development.environment import SERVICE, DevelopmentVault, VaultShape, make_files
 from tests.fakes.hand_client import HandClient, Told
+from tests.integration.service.daemons import runs
 
 _PATIENCE_SECONDS = 30.0
 
@@ -48,7 +49,7 @@ def health_of(vault: DevelopmentVault, service: str) -> int:
 
 def keepers_of(vault: DevelopmentVault) -> list[psutil.Process]:
     children = psutil.Process(vault.pid).children()
-    return [child for child in children if "run-keeper-child" in child.cmdline()]
+    return [child for child in children if runs(child, "run-keeper-child")]
 
 
 def test_metrics_are_there_from_the_start_and_count(development_vault: DevelopmentVault) -> None:
