@@ -172,8 +172,9 @@ def test_each_keeper_answers_the_front_and_turns_others_away(separate: Separate)
 def test_keepers_are_replaced_under_the_same_user(separate: Separate) -> None:
     before = separate.keepers()
     before[0].kill()
-    separate.daemon.wait_until(lambda: {*separate.keepers()} > {before[1]} and before[0] not in separate.keepers())
+    separate.daemon.wait_until(lambda: len({*separate.keepers()} - {*before}) == 1)
     [replacement] = {*separate.keepers()} - {*before}
+    assert before[1] in separate.keepers()
     assert replacement.uids().real == KEEPER.uid
     separate.daemon.wait_until(separate.vault.is_serving)
 
