@@ -137,7 +137,8 @@ class Metrics:
         )
         self.requests_limited = {scope: limited.labels(scope.value) for scope in RateScope}
         self.stale_records = self._counter(
-            "strongroom_stale_records_total", "Records older than a keeper has seen: the store went back. An alarm."
+            "strongroom_stale_records_total",
+            "Records rejected: older than a keeper has seen, altered, or of another account. An alarm.",
         )
         self.commit_seconds = Histogram(
             "strongroom_store_commit_seconds",

@@ -132,7 +132,7 @@ class Credential(_message.Message):
     BACKUP_STATE_FIELD_NUMBER: _builtins.int
     QUARANTINED_FIELD_NUMBER: _builtins.int
     credential_id: _builtins.bytes
-    """Credential id, 1 to 1023 bytes."""
+    """Credential id, 16 to 1023 bytes."""
     cose_key: _builtins.bytes
     """COSE_Key, canonical CBOR."""
     aaguid: _builtins.bytes
@@ -463,7 +463,7 @@ class Attestation(_message.Message):
     ATTESTATION_OBJECT_FIELD_NUMBER: _builtins.int
     TRANSPORTS_FIELD_NUMBER: _builtins.int
     credential_id: _builtins.bytes
-    """Required. 1 to 1023 bytes; equal to the id inside the attestation object."""
+    """Required. 16 to 1023 bytes; equal to the id inside the attestation object."""
     client_data_json: _builtins.bytes
     """Required. clientDataJSON, at most 4 KiB."""
     attestation_object: _builtins.bytes
@@ -500,13 +500,13 @@ class WebAuthnAssertion(_message.Message):
     SIGNATURE_FIELD_NUMBER: _builtins.int
     USER_HANDLE_FIELD_NUMBER: _builtins.int
     credential_id: _builtins.bytes
-    """Required. 1 to 1023 bytes."""
+    """Required. 16 to 1023 bytes."""
     authenticator_data: _builtins.bytes
     """Required. authenticatorData, at most 4 KiB."""
     client_data_json: _builtins.bytes
     """Required. clientDataJSON, at most 4 KiB."""
     signature: _builtins.bytes
-    """Required. At most 5 KiB."""
+    """Required. At most 1 KiB."""
     user_handle: _builtins.bytes
     """Optional. userHandle, at most 64 bytes; compared when present."""
     def __init__(
