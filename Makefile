@@ -13,7 +13,7 @@ TARGET ?=
 UPGRADE ?=
 
 BIN := .venv/bin
-LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--custom-compile-command "make lock" $(UPGRADE) pyproject.toml
 
 .PHONY: help
