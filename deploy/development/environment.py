@@ -8,6 +8,7 @@ Never for production: SoftHSM keeps keys in files, and one user runs front and k
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -239,8 +240,8 @@ class DevelopmentVault:
             raise RuntimeError(f"strongroomd {command} ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout
 
-    def serve(self) -> None:
-        """Start the service and return when it serves.
+    def serve(self, *, environment: Mapping[str, str] | None = None) -> None:
+        """Start the service, with `environment` beside our own, and return when it serves.
 
         Raises:
             RuntimeError: it ended, or does not serve in time; carries the end of its log.
@@ -251,6 +252,7 @@ class DevelopmentVault:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **(environment or {})},
             )
         try:
             self._wait_until_serving()

@@ -106,6 +106,7 @@ class Desk:
             presented=PresentedRows(capacity=1000),
             fulfilments=FulfilmentLog(self.fulfilments_path),
             clock=self.clock,
+            check_clock=self.clock.check,
             random=os.urandom,
             log=self.log,
         )

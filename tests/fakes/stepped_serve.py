@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from strongroom_service.bootstrap.host_clock import CLOCK_ANCHOR, drop_anchor
 from strongroom_service.bootstrap.system import make_run_dir
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.link.child import ChildSpec
@@ -27,6 +28,7 @@ def main(config_path: Path) -> int:
     configure_logging("serve")
     config = load_vault_config(config_path)
     make_run_dir(config)
+    environment = {**os.environ, CLOCK_ANCHOR: drop_anchor().text()}
     keepers = [
         ChildSpec(
             name=f"keeper-{index}",
@@ -40,7 +42,7 @@ def main(config_path: Path) -> int:
                 str(index),
             ],
             heartbeat_timeout_seconds=config.keepers.heartbeat_timeout_seconds,
-            environment={**os.environ, **config.pkcs11.environment},
+            environment={**environment, **config.pkcs11.environment},
         )
         for index in range(config.keepers.count)
     ]
@@ -48,7 +50,7 @@ def main(config_path: Path) -> int:
         name="front",
         argv=[*_PYTHON, "tests.fakes.stepped_front", str(config_path)],
         heartbeat_timeout_seconds=_FRONT_SILENCE_SECONDS,
-        environment=dict(os.environ),
+        environment=environment,
     )
     # Children that are killed again and again are expected here, and not to be waited for ever longer.
     times = SupervisorTimes(backoff_most_seconds=0.1)

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +39,7 @@ def until(condition: Callable[[], object], what: str) -> None:
 class SteppedVault(DevelopmentVault):
     """Started with `SteppedVault.start(folder, shape=SHAPE)`."""
 
-    def serve(self) -> None:
+    def serve(self, *, environment: Mapping[str, str] | None = None) -> None:
         """See `DevelopmentVault.serve`."""
         folder = self.files.folder
         (folder / "steps").mkdir(exist_ok=True)
@@ -50,7 +50,7 @@ class SteppedVault(DevelopmentVault):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONPATH": path},
+                env={**os.environ, **(environment or {}), "PYTHONPATH": path},
             )
         try:
             self._wait_until_serving()

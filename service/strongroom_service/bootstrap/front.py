@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NoReturn
 import uvloop
 
 from strongroom_service.application.attempt import Attempts
-from strongroom_service.bootstrap.system import DISTRIBUTION, SystemClock, keeper_socket
+from strongroom_service.bootstrap.host_clock import inherited_anchor, steady_clock
+from strongroom_service.bootstrap.system import DISTRIBUTION, keeper_socket
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.rates import RateScope
@@ -79,6 +80,8 @@ class _Front:
         self._log = get_logger()
         self._metrics = Metrics(version=version(DISTRIBUTION), rpc_methods=RPC_METHODS)
         self._metrics.single_user.set(int(config.single_user))
+        self._clock = steady_clock(inherited_anchor(os.environ), config.clock, log=self._log)
+        self._metrics.clock_beyond_seconds.set_function(lambda: self._clock.beyond() / 1_000)
         self._rates = self._make_rates()
 
     async def serve(self, heartbeat: Heartbeat | None) -> None:
@@ -162,7 +165,7 @@ class _Front:
         return Admission(
             verifier=AccountTokenVerifier(self._tenants, self._config.audience),
             id_key=lambda: pool.id_key.value,
-            clock=SystemClock(),
+            clock=self._clock,
         )
 
     def _make_server(self, servicer: VaultServicer, *, health: HealthServicer) -> FrontServer:

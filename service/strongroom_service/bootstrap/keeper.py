@@ -6,7 +6,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Final
 
-from strongroom_service.bootstrap.system import SystemClock, keeper_socket, keys_lock, random_bytes
+from strongroom_service.bootstrap.host_clock import clock_check, inherited_anchor, read_discipline, steady_clock
+from strongroom_service.bootstrap.system import keeper_socket, keys_lock, random_bytes
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.keeper.fulfilments import FulfilmentLog
@@ -52,7 +53,8 @@ def run_keeper(config_path: Path, index: int) -> int:
             verifier=AccountTokenVerifier(tenants, config.audience),
             presented=PresentedRows(capacity=_PRESENTED_CAPACITY),
             fulfilments=FulfilmentLog(config.keepers.log_file),
-            clock=SystemClock(),
+            clock=steady_clock(inherited_anchor(os.environ), config.clock, log=log),
+            check_clock=clock_check(config.clock, read=read_discipline),
             random=random_bytes,
             log=log,
         )

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+from strongroom_service.bootstrap.host_clock import CLOCK_ANCHOR, drop_anchor
 from strongroom_service.bootstrap.system import make_run_dir
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
@@ -16,6 +17,7 @@ from strongroom_service.link.supervisor import Supervisor, SupervisorTimes
 from strongroom_service.telemetry.logs import configure_logging, get_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from strongroom_service.config.vault_file import VaultConfig
@@ -43,7 +45,7 @@ def run_keepers(config_path: Path) -> int:
         Misconfigured: configuration or user ids are not fit.
     """
     config = _prepare(config_path)
-    keepers = _keeper_specs(config, config_path)
+    keepers = _keeper_specs(config, config_path, environment=_children_environment())
     check_keepers(
         keepers=keepers,
         front_uid=None if config.users is None else config.users.front_uid,
@@ -60,7 +62,9 @@ def separated_children(config: VaultConfig, config_path: Path) -> tuple[list[Chi
     Raises:
         Misconfigured: they would not be separated, or this process cannot give them their user ids.
     """
-    keepers, front = _keeper_specs(config, config_path), _front_spec(config, config_path)
+    environment = _children_environment()
+    keepers = _keeper_specs(config, config_path, environment=environment)
+    front = _front_spec(config, config_path, environment=environment)
     check_separation(keepers=keepers, front=front, own_uid=os.geteuid(), single_user=config.single_user)
     return keepers, front
 
@@ -78,7 +82,12 @@ def _supervise(config: VaultConfig, *, keepers: list[ChildSpec], front: ChildSpe
     return int(Supervisor(keepers=keepers, front=front, times=times, log=get_logger()).run())
 
 
-def _keeper_specs(config: VaultConfig, config_path: Path) -> list[ChildSpec]:
+def _children_environment() -> dict[str, str]:
+    """Ours, and one anchor for all of them: those that are started later go by the clock as it stands now."""
+    return {**os.environ, CLOCK_ANCHOR: drop_anchor().text()}
+
+
+def _keeper_specs(config: VaultConfig, config_path: Path, *, environment: Mapping[str, str]) -> list[ChildSpec]:
     users = config.users
     return [
         ChildSpec(
@@ -87,20 +96,20 @@ def _keeper_specs(config: VaultConfig, config_path: Path) -> list[ChildSpec]:
             uid=None if users is None else users.keeper_uid,
             gid=None if users is None else users.keeper_gid,
             heartbeat_timeout_seconds=config.keepers.heartbeat_timeout_seconds,
-            environment={**os.environ, **config.pkcs11.environment},
+            environment={**environment, **config.pkcs11.environment},
         )
         for index in range(config.keepers.count)
     ]
 
 
-def _front_spec(config: VaultConfig, config_path: Path) -> ChildSpec:
+def _front_spec(config: VaultConfig, config_path: Path, *, environment: Mapping[str, str]) -> ChildSpec:
     users = config.users
     return ChildSpec(
         name="front",
         argv=_argv("front", config_path),
         uid=None if users is None else users.front_uid,
         gid=None if users is None else users.front_gid,
-        environment=dict(os.environ),
+        environment=environment,
     )
 
 

@@ -29,7 +29,7 @@ _LOCK_MODE: Final = 0o600
 
 
 class SystemClock:
-    """The host's clock."""
+    """The host's clock as it stands: for commands that are over at once. Who serves uses `host_clock`."""
 
     def now(self) -> Millis:
         """See `Clock`."""

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 
 from strongroom_service.config.faults import FaultyFile, PathFromFile, Section, from_file, misconfigured, read_section
 from strongroom_service.config.rates import Rates
+from strongroom_service.domain.clock import Millis
 
 _SQLITE = "sqlite:///"
 # A Unix socket's address holds 107 bytes; the rest is for the names of the sockets in the folder.
@@ -150,6 +151,28 @@ class Limits(Section):
     min_ping_interval_seconds: Seconds = Field(default=10.0, description="More frequent pings close the connection.")
 
 
+class ClockRules(Section):
+    """How far the host's clock is believed. The same for front and keepers, which measure it alike."""
+
+    tolerance_seconds: float = Field(
+        default=60.0,
+        ge=1,
+        le=3_600,
+        description="How far the clock may be set forward or back, from where it stood at the service's start, before"
+        " front and keepers no longer follow it; also the largest error that require_synchronised lets pass.",
+    )
+    require_synchronised: bool = Field(
+        default=False,
+        description="Keepers neither begin nor judge while the kernel says that nothing keeps its clock right."
+        " Recommended wherever a time server can be had.",
+    )
+
+    @property
+    def tolerance(self) -> Millis:
+        """The tolerance in milliseconds."""
+        return Millis(round(self.tolerance_seconds * 1_000))
+
+
 class VaultConfig(Section):
     """All of `strongroom.toml`."""
 
@@ -171,6 +194,7 @@ class VaultConfig(Section):
     keepers: Keepers = Field(description="The keepers.")
     pkcs11: Pkcs11 = Field(description="The token.")
     users: Users | None = Field(default=None, description="User ids of the children; needed when started as root.")
+    clock: ClockRules = Field(default_factory=ClockRules, description="How far the host's clock is believed.")
     limits: Limits = Field(default_factory=Limits, description="Limits of one front.")
     rates: Rates = Field(default_factory=Rates, description="Rates of one front, by peer, tenant and account.")
 

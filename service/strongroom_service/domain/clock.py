@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NewType, Protocol
 
 Millis = NewType("Millis", int)
@@ -13,3 +14,11 @@ class Clock(Protocol):
 
     def now(self) -> Millis:
         """Return unix time in milliseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discipline:
+    """What the kernel says of its clock: whether something keeps it right, and how wrong it may be all the same."""
+
+    synchronised: bool
+    max_error: Millis

@@ -10,6 +10,7 @@
         ├── OutcomeUnknown        a commit may or may not have landed
         ├── RecordRejected        a sealed record or event does not open, is older than seen, or names another account
         ├── TokenFault            the PKCS#11 token failed or is not what it should be
+        ├── ClockUntrusted        the host's clock is not fit to judge by, and the configuration demands that it is
         └── Misconfigured         configuration or keys are not fit to serve
 
     VersionConflict           the store's answer to a lost race; the use case turns it into BEGIN_AGAIN
@@ -114,6 +115,12 @@ class RecordRejected(Fault):
 
 class TokenFault(Fault):
     """The PKCS#11 token failed, or an object in it is missing or not what it should be."""
+
+    reason = Reason.UNAVAILABLE
+
+
+class ClockUntrusted(Fault):
+    """The host's clock is not known to be right, and the configuration forbids to judge by such a one."""
 
     reason = Reason.UNAVAILABLE
 

@@ -60,15 +60,18 @@ class KeeperHandler:
         presented: PresentedRows,
         fulfilments: FulfilmentLog,
         clock: Clock,
+        check_clock: Callable[[], None],
         random: Callable[[int], bytes],
         log: Log,
     ) -> None:
+        """`check_clock` raises ClockUntrusted while nothing may be judged by this host's clock."""
         self._token = token
         self._tenants = tenants
         self._verifier = verifier
         self._presented = presented
         self._fulfilments = fulfilments
         self._clock = clock
+        self._check_clock = check_clock
         self._random = random
         self._log = log
         self._chamber: _Chamber | None = None
@@ -167,6 +170,7 @@ class KeeperHandler:
         return self._chamber, case_
 
     def _begin(self, call: frames_pb2.BeginCall) -> frames_pb2.BeginReply:
+        self._check_clock()
         chamber, case_ = self._case(call)
         ceremony = chamber.beginner.begin(case_, call.request)
         record = case_.record
@@ -185,6 +189,7 @@ class KeeperHandler:
         )
 
     def _judge(self, call: frames_pb2.JudgeCall, request_id: str) -> frames_pb2.JudgeReply:
+        self._check_clock()
         chamber, case_ = self._case(call)
         step = chamber.judge.judge(case_, completion_of(call))
         if step is None:

@@ -23,6 +23,7 @@ from strongroom_service.application.rows import Change
 from strongroom_service.domain.ceremonies import Operation, RecoverySignature
 from strongroom_service.domain.credentials import WebAuthnAssertion
 from strongroom_service.domain.errors import (
+    ClockUntrusted,
     Fault,
     InvalidField,
     Misconfigured,
@@ -44,7 +45,7 @@ _OPERATIONS: Final = {
     Operation.DELETE: frames.OPERATION_DELETE,
 }
 # What a keeper can say is broken. It has no store, so it knows nothing of a commit's outcome.
-_FAULTS: Final = {fault.__name__: fault for fault in (RecordRejected, TokenFault, Misconfigured)}
+_FAULTS: Final = {fault.__name__: fault for fault in (RecordRejected, TokenFault, ClockUntrusted, Misconfigured)}
 _REASONS: Final = frozenset(reason.value for reason in Reason)
 
 

@@ -132,6 +132,10 @@ class Metrics:
         self.single_user = self._gauge(
             "strongroom_single_user", "1 if front and keepers may share a user id, which is for development only."
         )
+        self.clock_beyond_seconds = self._gauge(
+            "strongroom_clock_beyond_tolerance_seconds",
+            "How far the host's clock is ahead of (negative: behind) the time that the service goes by. 0 is good.",
+        )
         limited = self._counter(
             "strongroom_requests_limited_total", "Requests refused because of a rate, by whose it was.", "scope"
         )

@@ -1,0 +1,50 @@
+"""A keeper whose clock is not known to be right: nothing is begun or judged by it, what was committed is fulfilled."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes.desk import Desk, Refused, refused_for
+from tests.fakes.person import Person, open_release
+
+UNTRUSTED = "ClockUntrusted"
+
+
+def test_nothing_is_begun(alice: Person) -> None:
+    alice.desk.clock.trusted = False
+    with refused_for(UNTRUSTED):
+        alice.begin_release()
+    with refused_for(UNTRUSTED):
+        Person(alice.desk, "bob").enroll()
+
+
+def test_nothing_is_judged_and_the_ceremony_stays_good(alice: Person) -> None:
+    ceremony = alice.begin_release()
+    before = alice.desk.row("alice")
+    alice.desk.clock.trusted = False
+    with refused_for(UNTRUSTED):
+        alice.complete(ceremony)
+    assert alice.desk.row("alice") == before
+    alice.desk.clock.trusted = True
+    alice.complete(ceremony)
+
+
+def test_account_is_still_told_of_its_record_and_of_the_service(desk: Desk, alice: Person) -> None:
+    desk.clock.trusted = False
+    assert desk.describe("alice").attempts_left == 10
+    assert desk.service_info("alice").rp_id == desk.tenant.rp_id
+    assert desk.list_events("alice").events
+
+
+def test_answer_to_what_was_committed_is_still_given(alice: Person) -> None:
+    ceremony = alice.begin_release()
+    alice.complete(ceremony)
+    alice.desk.clock.trusted = False
+    assert open_release(ceremony, alice.fulfil(ceremony))
+
+
+def test_keeper_is_not_replaced_for_its_hosts_clock(alice: Person) -> None:
+    alice.desk.clock.trusted = False
+    with pytest.raises(Refused):
+        alice.begin_release()
+    assert not alice.desk.handler.spent
