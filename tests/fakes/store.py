@@ -37,6 +37,15 @@ class FakeStore:
         below = [event for event in reversed(self.events.get(record_id, [])) if event.version < before_version]
         return tuple(below[: max(limit, 0)])
 
+    async def scan_record_ids(self, *, after: bytes, limit: int) -> tuple[bytes, ...]:
+        await self._answer()
+        return tuple(sorted(each for each in {*self.records, *self.events} if each > after)[: max(limit, 0)])
+
+    async def scan_events(self, record_id: bytes, *, after_version: int, limit: int) -> tuple[EventRow, ...]:
+        await self._answer()
+        above = [event for event in self.events.get(record_id, []) if event.version > after_version]
+        return tuple(above[: max(limit, 0)])
+
     async def load_vault(self) -> VaultRow | None:
         await self._answer()
         return self.vault

@@ -35,6 +35,27 @@ class RecordStore(Protocol):
         """
 
 
+class HistoryScan(Protocol):
+    """Everything that is stored, a little at a time, beside a service that goes on changing it."""
+
+    async def scan_record_ids(self, *, after: bytes, limit: int) -> tuple[bytes, ...]:
+        """Return at most `limit` record ids above `after` (b"" at first) that have a row or an event, in their order.
+
+        Raises:
+            StoreUnavailable: the database gave no answer.
+        """
+
+    async def load_record(self, record_id: bytes) -> RecordRow | None:
+        """See `RecordStore.load_record`."""
+
+    async def scan_events(self, record_id: bytes, *, after_version: int, limit: int) -> tuple[EventRow, ...]:
+        """Return at most `limit` events with a version above `after_version`, oldest first.
+
+        Raises:
+            StoreUnavailable: the database gave no answer.
+        """
+
+
 class VaultStore(Protocol):
     """The one-row table of the vault itself."""
 

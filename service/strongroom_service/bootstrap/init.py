@@ -6,12 +6,19 @@ import asyncio
 import contextlib
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from strongroom_service.application.rows import VaultRow
 from strongroom_service.bootstrap.keeper import open_token
 from strongroom_service.bootstrap.serve import separated_children
-from strongroom_service.bootstrap.system import SystemClock, acting_as, keys_lock, make_run_dir, random_bytes
+from strongroom_service.bootstrap.system import (
+    FINGERPRINT_NAME,
+    SystemClock,
+    acting_as,
+    keys_lock,
+    make_run_dir,
+    random_bytes,
+)
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.keeper.token.pin import read_pin
@@ -29,8 +36,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from strongroom_service.config.vault_file import VaultConfig
-
-FINGERPRINT_NAME: Final = "identity.fingerprint"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

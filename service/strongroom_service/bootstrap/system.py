@@ -22,6 +22,9 @@ random_bytes = os.urandom
 DISTRIBUTION: Final = "strongroom"
 """What is installed; its version is the service's."""
 
+FINGERPRINT_NAME: Final = "identity.fingerprint"
+"""The file beside the database from which clients' pins are copied."""
+
 _LOCK_NAME: Final = "keys.lock"
 # Others may neither look into the folder nor pass through it; the front's group passes through to the sockets.
 _RUN_DIR_MODE: Final = 0o750

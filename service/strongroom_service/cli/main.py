@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import version as version_of
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from strongroom_service.bootstrap.system import DISTRIBUTION
+from strongroom_service.cli.events import events_app
+from strongroom_service.cli.options import ConfigFile
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
-from strongroom_service.domain.errors import Fault, Misconfigured
+from strongroom_service.domain.errors import Misconfigured, StrongroomError
 from strongroom_service.link.supervisor import EX_CONFIG
 
 _EX_FAULT: Final = 1
-
-ConfigFile = Annotated[Path, typer.Option("--config", help="The vault's file, strongroom.toml.", dir_okay=False)]
 
 app = typer.Typer(
     help="Strongroom: a self-hosted backup key vault.",
@@ -31,6 +30,7 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="The configuration files.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+app.add_typer(events_app, name="events")
 
 
 @app.command()
@@ -104,7 +104,7 @@ def main() -> None:
     except Misconfigured as error:
         typer.echo(str(error), err=True)
         sys.exit(EX_CONFIG)
-    except Fault as error:
+    except StrongroomError as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(_EX_FAULT)
 

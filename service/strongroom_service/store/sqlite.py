@@ -29,6 +29,12 @@ _LOAD_RECORD = "SELECT version, sealed FROM records WHERE record_id = ?"
 _LOAD_EVENTS = (
     "SELECT version, at, sealed FROM events WHERE record_id = ? AND version < ? ORDER BY version DESC LIMIT ?"
 )
+_SCAN_EVENTS = "SELECT version, at, sealed FROM events WHERE record_id = ? AND version > ? ORDER BY version LIMIT ?"
+# Both halves come from an index in order, so that SQLite merges them without a table of its own.
+_SCAN_RECORD_IDS = (
+    "SELECT record_id FROM records WHERE record_id > ?1 UNION SELECT record_id FROM events WHERE record_id > ?1"
+    " ORDER BY record_id LIMIT ?2"
+)
 _LOAD_VAULT = "SELECT version, sealed FROM vault WHERE id = 1"
 _CHECK = "SELECT max(version) FROM schema_version"
 _MAX_INTEGER = 2**63 - 1
@@ -70,6 +76,17 @@ class SqliteReader:
         """See `RecordStore.load_events`."""
         # To SQLite a negative LIMIT means "all"; and what is above its integers is above every version.
         rows = self._query(_LOAD_EVENTS, record_id, min(before_version, _MAX_INTEGER), max(limit, 0))
+        return tuple(
+            EventRow(record_id=record_id, version=version, at=at, sealed=sealed) for version, at, sealed in rows
+        )
+
+    async def scan_record_ids(self, *, after: bytes, limit: int) -> tuple[bytes, ...]:
+        """See `HistoryScan.scan_record_ids`."""
+        return tuple(record_id for (record_id,) in self._query(_SCAN_RECORD_IDS, after, max(limit, 0)))
+
+    async def scan_events(self, record_id: bytes, *, after_version: int, limit: int) -> tuple[EventRow, ...]:
+        """See `HistoryScan.scan_events`."""
+        rows = self._query(_SCAN_EVENTS, record_id, min(after_version, _MAX_INTEGER), max(limit, 0))
         return tuple(
             EventRow(record_id=record_id, version=version, at=at, sealed=sealed) for version, at, sealed in rows
         )

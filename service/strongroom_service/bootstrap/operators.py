@@ -1,0 +1,55 @@
+"""What operators' commands beside the service have in common: the database's user, and the pinned identity keys."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from strongroom_service.bootstrap.system import FINGERPRINT_NAME
+from strongroom_service.domain.errors import Misconfigured
+from strongroom_service.link.hardening import harden_process
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from strongroom_service.config.vault_file import VaultConfig
+
+_FINGERPRINT_BYTES = 32
+
+
+def become_front(config: VaultConfig) -> None:
+    """Become the user who owns the database, for good, where we are root and users are configured.
+
+    The bytes in the database may be an attacker's: root must not be the one who parses them, and a log or index that
+    SQLite makes must be the front's.
+    """
+    if config.users is None or os.geteuid() != 0:
+        return
+    os.setgroups([])
+    os.setresgid(config.users.front_gid, config.users.front_gid, config.users.front_gid)
+    os.setresuid(config.users.front_uid, config.users.front_uid, config.users.front_uid)
+    harden_process()  # a change of user id has made us dumpable again
+
+
+def pinned_fingerprints(config: VaultConfig, given: Sequence[str]) -> frozenset[bytes]:
+    """Return the fingerprints in `given`, hex; if none, what `init` has written beside the database.
+
+    Who can put back a database can write that file too: give the fingerprint from elsewhere when that is the question.
+
+    Raises:
+        Misconfigured: one is no fingerprint, or there is none.
+    """
+    texts = list(given)
+    if not texts:
+        path = config.database.path.with_name(FINGERPRINT_NAME)
+        try:
+            texts = [path.read_text(encoding="ascii").strip()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise Misconfigured(f"no identity fingerprint in {path}: give it by --pin") from error
+    try:
+        pins = frozenset(bytes.fromhex(text) for text in texts)
+    except ValueError:
+        pins = frozenset()
+    if not pins or any(len(pin) != _FINGERPRINT_BYTES for pin in pins):
+        raise Misconfigured(f"an identity fingerprint is {2 * _FINGERPRINT_BYTES} hex digits")
+    return pins

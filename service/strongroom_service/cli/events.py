@@ -1,0 +1,34 @@
+"""`strongroomd events`: what has happened, checked and given out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from strongroom_service.cli.options import ConfigFile, Pins
+
+EX_FINDINGS: Final = 1
+
+events_app = typer.Typer(help="The histories of all accounts.", no_args_is_help=True)
+
+
+@events_app.callback()
+def events() -> None:
+    """Check histories, or give them out."""
+
+
+@events_app.command()
+def verify(
+    config: ConfigFile,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A checkpoint's file: every chain must pass through its leaf.", dir_okay=False)
+    ] = None,
+    pin: Pins = None,
+) -> None:
+    """Recompute every record's chain from the database; name what was removed, altered, inserted or cut. 1 if any."""
+    from strongroom_service.bootstrap.evidence import run_events_verify
+
+    good = run_events_verify(config, checkpoint=checkpoint, pins=tuple(pin or ()), say=typer.echo)
+    raise typer.Exit(0 if good else EX_FINDINGS)
