@@ -57,7 +57,7 @@ class VaultShape:
         settings: further lines at the head of strongroom.toml.
         keeper_settings: further lines of its [keepers].
         limits: lines of its [limits].
-        rates: lines of its [rates.peer], [rates.tenant], [rates.account]; by default so high that nobody meets them.
+        rates: lines of its [rates.peer] and so on, by default so high that nobody meets them, and of [rates.redis].
     """
 
     keepers: int = 2
@@ -67,7 +67,7 @@ class VaultShape:
     settings: Mapping[str, int | float | str] = field(default_factory=dict)
     keeper_settings: Mapping[str, int | float] = field(default_factory=dict)
     limits: Mapping[str, int | float] = field(default_factory=dict)
-    rates: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    rates: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

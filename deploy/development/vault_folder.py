@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import trustme
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from deploy.development.token import DevelopmentToken
@@ -48,10 +48,11 @@ def listen_table(port: int) -> dict[str, object]:
     }
 
 
-def rate_tables(rates: Mapping[str, Mapping[str, Sequence[str]]]) -> dict[str, Mapping[str, object]]:
+def rate_tables(rates: Mapping[str, Mapping[str, object]]) -> dict[str, Mapping[str, object]]:
     """Return [rates.peer] and its siblings: `rates`, and where these say nothing, the highest that are taken."""
     roomy = {rpc_class: ["1000000/min"] for rpc_class in ("read", "begin", "complete")}
-    return {f"rates.{scope}": {**roomy, **rates.get(scope, {})} for scope in ("peer", "tenant", "account")}
+    tables = {scope: {**roomy, **rates.get(scope, {})} for scope in ("peer", "tenant", "account")}
+    return {f"rates.{name}": table for name, table in {**rates, **tables}.items()}
 
 
 def token_tables(token: DevelopmentToken) -> dict[str, Mapping[str, object]]:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,15 +13,13 @@ import uvloop
 
 from strongroom_service.application.attempt import Attempts
 from strongroom_service.bootstrap.host_clock import inherited_anchor, steady_clock
+from strongroom_service.bootstrap.rates import make_rates
 from strongroom_service.bootstrap.system import DISTRIBUTION, keeper_socket
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
-from strongroom_service.domain.rates import RateScope
 from strongroom_service.front.caller import Admission
 from strongroom_service.front.guard import RPC_METHODS, Guard
-from strongroom_service.front.limits_rates import BoundedMemoryStorage, LimitsRateStore
 from strongroom_service.front.measured_keeper import MeasuredKeeper
-from strongroom_service.front.rates import Rates
 from strongroom_service.front.readiness import Readiness
 from strongroom_service.front.server import FrontServer
 from strongroom_service.front.servicer import VaultServicer
@@ -47,6 +44,7 @@ if TYPE_CHECKING:
 
     from strongroom_service.config.tenant_file import Tenants
     from strongroom_service.config.vault_file import VaultConfig
+    from strongroom_service.front.rates import Rates
 
 
 def run_front(config_path: Path) -> int:
@@ -82,14 +80,13 @@ class _Front:
         self._metrics.single_user.set(int(config.single_user))
         self._clock = steady_clock(inherited_anchor(os.environ), config.clock, log=self._log)
         self._metrics.clock_beyond_seconds.set_function(lambda: self._clock.beyond() / 1_000)
-        self._rates = self._make_rates()
 
     async def serve(self, heartbeat: Heartbeat | None) -> None:
         """Serve until SIGTERM or SIGINT, then finish what was begun."""
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        with contextlib.ExitStack() as resources:
+        async with contextlib.AsyncExitStack() as resources:
             store = SqliteStore.open(self._config.database.path, observe_commit=self._observe_commit)
             resources.callback(store.close)
             page = self._config.metrics
@@ -98,10 +95,11 @@ class _Front:
             pool = self._make_pool(store, readiness)
             keeper = MeasuredKeeper(pool, metrics=self._metrics)
             attempts = Attempts(keeper=keeper, store=store)
+            rates = make_rates(self._config, metrics=self._metrics, log=self._log, resources=resources)
             servicer = VaultServicer(
-                guard=self._make_guard(),
+                guard=self._make_guard(rates),
                 admission=self._make_admission(pool),
-                rates=self._rates,
+                rates=rates,
                 keeper=keeper,
                 store=store,
                 attempts=attempts,
@@ -133,32 +131,14 @@ class _Front:
         self._metrics.keepers_connected.set_function(lambda: pool.healthy_keepers)
         return pool
 
-    def _make_guard(self) -> Guard:
+    def _make_guard(self, rates: Rates) -> Guard:
         limits = self._config.limits
         return Guard(
-            rates=self._rates,
+            rates=rates,
             metrics=self._metrics,
             log=self._log,
             max_deadline_seconds=limits.max_deadline_seconds,
             max_concurrent_calls=limits.max_concurrent_calls,
-        )
-
-    def _make_rates(self) -> Rates:
-        rates = self._config.rates
-        # A store for each scope: however many addresses an attacker has, no account is forgotten for them. Counted by a
-        # clock that nobody sets.
-        stores = {
-            scope: LimitsRateStore(
-                BoundedMemoryStorage(max_keys=rates.max_keys, clock=time.monotonic), clock=time.monotonic
-            )
-            for scope in RateScope
-        }
-        return Rates(
-            methods=[method.method for method in RPC_METHODS],
-            windows=rates.by_scope(),
-            stores=stores,
-            metrics=self._metrics,
-            log=self._log,
         )
 
     def _make_admission(self, pool: KeeperPool) -> Admission:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field
 
 from strongroom_service.config.faults import Section
+from strongroom_service.config.redis import RedisCounts
 from strongroom_service.domain.rates import RateScope, RpcClass, Window
 
 _NOTATION: Final = re.compile(r"([1-9][0-9]{0,6})/([1-9][0-9]{0,3})?(s|min|h)", re.ASCII)
@@ -88,13 +89,17 @@ class AccountRates(ScopeRates):
 
 
 class Rates(Section):
-    """Rates of one front: several fronts each count for themselves."""
+    """Rates of one front, or of all that count in one Redis."""
 
     max_keys: int = Field(
         default=100_000,
         ge=1,
         le=1_000_000,
-        description="Keys remembered per scope and window length; above that the one unused for longest is forgotten.",
+        description="Keys remembered per scope and window length; above that the one unused for longest is forgotten."
+        " In Redis its own maxmemory takes that place.",
+    )
+    redis: RedisCounts | None = Field(
+        default=None, description="Where fronts count together; without it each counts for itself, in memory."
     )
     peer: PeerRates = Field(default_factory=PeerRates, description="Of one address.")
     tenant: TenantRates = Field(default_factory=TenantRates, description="Of one tenant.")

@@ -1,4 +1,4 @@
-"""Rates counted by the `limits` library, in this process's memory.
+"""Rates counted by the `limits` library, here in this process's memory; for a shared Redis see `redis_rates`.
 
 The library's strategy is the moving window: exact, unlike its fixed windows (twice the count around an edge) and its
 sliding counters (an estimate). Its own memory storage is not used: that one never forgets a key before its time, walks
@@ -37,16 +37,16 @@ class LimitsRateStore:
 
     async def take(self, key: str, windows: Sequence[Window]) -> Full | None:
         """See the port. Where others use the storage meanwhile, a request that is refused may count in some windows."""
+        # Of the first nothing is asked beforehand: counting tells as well, and each question is a way to the storage.
+        first, *others = windows
         try:
-            full = [
-                await self._full(key, window) for window in windows if not await self._limiter.test(_item(window), key)
-            ]
-            if not full:
-                full = [
-                    await self._full(key, window)
-                    for window in windows
-                    if not await self._limiter.hit(_item(window), key)
-                ]
+            full = [await self._full(key, each) for each in others if not await self._limiter.test(_item(each), key)]
+            if full:
+                full += [await self._full(key, first)] if not await self._limiter.test(_item(first), key) else []
+            elif not await self._limiter.hit(_item(first), key):
+                full = [await self._full(key, first)]
+            else:
+                full = [await self._full(key, each) for each in others if not await self._limiter.hit(_item(each), key)]
         except StorageError as error:
             raise RatesUnavailable(f"rate store: {type(error.storage_error).__name__}") from error
         return max(full, key=lambda each: each.wait_seconds, default=None)

@@ -78,10 +78,11 @@ class KeeperCallResult(Enum):
 
 @unique
 class Component(Enum):
-    """What the front needs to be ready."""
+    """What the front needs; without the counts of rates it still answers reads."""
 
     KEEPERS = "keepers"
     STORE = "store"
+    RATES = "rates"
 
 
 @dataclass(frozen=True, slots=True)

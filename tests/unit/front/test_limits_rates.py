@@ -100,7 +100,7 @@ async def test_fixed_windows_are_not_offered() -> None:
 class BrokenStorage(BoundedMemoryStorage):
     """Fails as a storage of the library does when its server has gone."""
 
-    async def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+    async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         raise StorageError(ConnectionError("redis://:hunter2@rates"))
 
 

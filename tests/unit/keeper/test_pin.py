@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from strongroom_service.config import secret_file
 from strongroom_service.domain.errors import Misconfigured
-from strongroom_service.keeper.token import pin as pin_module
 from strongroom_service.keeper.token.pin import Pin, read_pin
 
 
@@ -55,14 +55,14 @@ def test_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     stranger = os.geteuid() + 1
     # Changing the owner needs root, changing who we claim to be does not.
     monkeypatch.setattr(os, "geteuid", lambda: stranger)
-    monkeypatch.setattr(pin_module, "_ROOT", stranger)
+    monkeypatch.setattr(secret_file, "_ROOT", stranger)
     with pytest.raises(Misconfigured, match="belongs to another user"):
         read_pin(path)
 
 
 def test_file_of_root_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "pin", b"1234")
-    monkeypatch.setattr(pin_module, "_ROOT", os.geteuid())
+    monkeypatch.setattr(secret_file, "_ROOT", os.geteuid())
     stranger = os.geteuid() + 1
     monkeypatch.setattr(os, "geteuid", lambda: stranger)
     assert read_pin(path).reveal() == "1234"
