@@ -60,7 +60,7 @@ def make_rates(
     """Rates that let everything through, but for `windows` by scope."""
     store = store or FakeRateStore(FakeSeconds())
     return Rates(
-        methods=[method.method for method in RPC_METHODS],
+        methods=RPC_METHODS,
         windows={scope: dict.fromkeys(RpcClass, (windows.get(scope.value, ROOMY),)) for scope in RateScope},
         stores=dict.fromkeys(RateScope, store),
         metrics=metrics or Metrics(version="0", rpc_methods=RPC_METHODS),

@@ -38,7 +38,7 @@ def make_rates(config: VaultConfig, *, metrics: Metrics, log: Log, resources: As
     )
     metrics.set_ready(Component.RATES, ready=True)
     return Rates(
-        methods=[method.method for method in RPC_METHODS],
+        methods=RPC_METHODS,
         windows=config.rates.by_scope(),
         stores=stores,
         metrics=metrics,

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from strongroom_service.front.rates import Rates
     from strongroom_service.telemetry.metrics import Metrics, RpcMetrics
 
-_SERVICE: Final = vault_service_pb2.DESCRIPTOR.services_by_name["VaultService"]
-SERVICE_NAME: Final[str] = _SERVICE.full_name
-RPC_METHODS: Final = tuple(RpcMethod(SERVICE_NAME, method.name) for method in _SERVICE.methods)
-"""Every RPC, for the metrics that are there from the start."""
+_VAULT_SERVICE: Final = vault_service_pb2.DESCRIPTOR.services_by_name["VaultService"]
+SERVICE_NAME: Final[str] = _VAULT_SERVICE.full_name
+RPC_METHODS: Final = tuple(
+    RpcMethod(service.full_name, method.name) for service in (_VAULT_SERVICE,) for method in service.methods
+)
+"""Every RPC of every service, for the metrics that are there from the start."""
 
 _COMPLETIONS: Final = {
     "CompleteRegistration": Operation.REGISTER,
@@ -61,13 +63,14 @@ class Log(Protocol):
 class Call:
     """What an RPC's method needs of its call."""
 
-    method: str
+    method: RpcMethod
     metadata: Metadata
     request_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Rpc:
+    method: RpcMethod
     metrics: RpcMetrics
     completes: Operation | None
 
@@ -83,10 +86,10 @@ class Guard:
         Health checks are not among them: an orchestrator would end a service that is only busy.
         """
         self._rpcs = {
-            method.method: _Rpc(
-                metrics.rpc(service=method.service, method=method.method), _COMPLETIONS.get(method.method)
+            (rpc.service, rpc.method): _Rpc(
+                rpc, metrics.rpc(service=rpc.service, method=rpc.method), _COMPLETIONS.get(rpc.method)
             )
-            for method in RPC_METHODS
+            for rpc in RPC_METHODS
         }
         self._rates = rates
         self._metrics = metrics
@@ -102,16 +105,17 @@ class Guard:
 
     async def run(
         self,
+        service: str,
         method: str,
         context: grpc.aio.ServicerContext[Request, Response],
         answer: Callable[[Call], Awaitable[Response]],
     ) -> Response:
         """Return the answer, or end the call with the status of what was raised."""
         started_at = time.perf_counter()
-        rpc = self._rpcs[method]
+        rpc = self._rpcs[service, method]
         rpc.metrics.start()
         metadata = cast("Metadata", context.invocation_metadata() or ())
-        call = Call(method, metadata, request_id_of(metadata))
+        call = Call(rpc.method, metadata, request_id_of(metadata))
         self._running += 1
         try:
             with bound_request(call.request_id):
@@ -120,11 +124,11 @@ class Guard:
                     response = await self._answer_in_time(context, call, answer)
                 except asyncio.CancelledError:
                     code = _CANCELLED if context.time_remaining() > 0 else _DEADLINE_EXCEEDED
-                    self._finish(method, code, started_at, reason=None)
+                    self._finish(rpc, code, started_at, reason=None)
                     raise
                 except Exception as error:  # noqa: BLE001  the last resort: whatever it is, the caller reads a fixed text
-                    await self._end(method, context, call, error, started_at)
-                self._finish(method, _OK, started_at, reason=None)
+                    await self._end(rpc, context, call, error, started_at)
+                self._finish(rpc, _OK, started_at, reason=None)
                 return response
         finally:
             self._running -= 1
@@ -151,28 +155,27 @@ class Guard:
 
     async def _end(
         self,
-        method: str,
+        rpc: _Rpc,
         context: grpc.aio.ServicerContext[Request, Response],
         call: Call,
         error: Exception,
         started_at: float,
     ) -> NoReturn:
         status = status_of(error)
-        self._finish(method, status.code.name, started_at, reason=status.reason)
+        self._finish(rpc, status.code.name, started_at, reason=status.reason)
         if isinstance(error, RecordRejected):
             self._metrics.stale_records.inc()
-        self._log_error(method, status, error)
+        self._log_error(rpc.method.method, status, error)
         trailers = ((REQUEST_ID_KEY, call.request_id), (DETAILS_KEY, status.details))
         await context.abort(status.code, status.text, trailers)
 
-    def _finish(self, method: str, code: str, started_at: float, *, reason: Reason | None) -> None:
-        rpc = self._rpcs[method]
+    def _finish(self, rpc: _Rpc, code: str, started_at: float, *, reason: Reason | None) -> None:
         seconds = time.perf_counter() - started_at
         rpc.metrics.handle(code=code, seconds=seconds)
         if rpc.completes is not None and (reason is not None or code == _OK):
             self._metrics.decide(operation=rpc.completes, refusal=reason)
         if reason is None:
-            self._log.info("rpc", method=method, code=code, seconds=round(seconds, 6))
+            self._log.info("rpc", method=rpc.method.method, code=code, seconds=round(seconds, 6))
 
     def _log_error(self, method: str, status: ErrorStatus, error: Exception) -> None:
         write = self._log.info if isinstance(error, Refusal) else self._log.error
@@ -186,6 +189,10 @@ class Guarded(Protocol):
     def guard(self) -> Guard:
         """What runs its answers."""
 
+    @property
+    def service(self) -> str:
+        """The service's full name."""
+
 
 ServicerT = TypeVar("ServicerT", bound=Guarded)
 
@@ -198,6 +205,6 @@ def guarded(
 
     @functools.wraps(method)
     async def rpc(self: ServicerT, request: Request, context: grpc.aio.ServicerContext[Request, Response]) -> Response:
-        return await self.guard.run(name, context, functools.partial(method, self, request))
+        return await self.guard.run(self.service, name, context, functools.partial(method, self, request))
 
     return rpc

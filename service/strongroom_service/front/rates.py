@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 from strongroom_service.domain.errors import Misconfigured, RatesUnavailable, Reason, Refusal
 from strongroom_service.domain.rates import RateScope, RpcClass, Window
 from strongroom_service.front.peers import peer_key
+from strongroom_service.telemetry.metrics import RpcMethod
 
 if TYPE_CHECKING:
     from strongroom_service.domain.identifiers import RecordId
     from strongroom_service.front.guard import Log
     from strongroom_service.telemetry.metrics import Metrics
 
-RPC_CLASSES: Final = {
+_VAULT_SERVICE: Final = {
     "GetServiceInfo": RpcClass.READ,
     "GetVault": RpcClass.READ,
     "ListEvents": RpcClass.READ,
@@ -29,7 +30,23 @@ RPC_CLASSES: Final = {
     "ReleaseEnvelope": RpcClass.COMPLETE,
     "DeleteVault": RpcClass.COMPLETE,
 }
-"""Every RPC: one that is not here would be served without limit, so `Rates` refuses to be made."""
+RPC_CLASSES: Final = {
+    RpcMethod(service, method): rpc_class
+    for service, classes in {"strongroom.v1.VaultService": _VAULT_SERVICE}.items()
+    for method, rpc_class in classes.items()
+}
+"""Every RPC of every service but health: one that is not here would be served without limit, so nothing starts."""
+
+
+def require_classes(methods: Iterable[RpcMethod]) -> None:
+    """Refuse methods that nobody thought about.
+
+    Raises:
+        Misconfigured: one of them has no class.
+    """
+    missing = sorted(f"{rpc.service}/{rpc.method}" for rpc in set(methods) - RPC_CLASSES.keys())
+    if missing:
+        raise Misconfigured(f"no rate class for {', '.join(missing)}: state one in RPC_CLASSES")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +76,7 @@ class Rates:
     def __init__(
         self,
         *,
-        methods: Iterable[str],
+        methods: Iterable[RpcMethod],
         windows: Mapping[RateScope, Mapping[RpcClass, Sequence[Window]]],
         stores: Mapping[RateScope, RateStore],
         metrics: Metrics,
@@ -70,14 +87,13 @@ class Rates:
         Raises:
             Misconfigured: a method of `methods` has no class.
         """
-        if missing := sorted(set(methods) - RPC_CLASSES.keys()):
-            raise Misconfigured(f"no rate class for {', '.join(missing)}: state one in RPC_CLASSES")
+        require_classes(methods)
         self._windows = windows
         self._stores = stores
         self._metrics = metrics
         self._log = log
 
-    async def check_peer(self, method: str, peer: str) -> None:
+    async def check_peer(self, method: RpcMethod, peer: str) -> None:
         """Count a call from `peer`, as gRPC describes it.
 
         Raises:
@@ -86,13 +102,13 @@ class Rates:
         """
         await self._check(RateScope.PEER, method, peer_key(peer))
 
-    async def check_caller(self, method: str, *, tenant: str, record_id: RecordId) -> None:
+    async def check_caller(self, method: RpcMethod, *, tenant: str, record_id: RecordId) -> None:
         """Count a call whose token holds. Raises as `check_peer`."""
         # The account first: else one account, refused again and again, would use up what all of its tenant have.
         await self._check(RateScope.ACCOUNT, method, record_id.hex())
         await self._check(RateScope.TENANT, method, tenant)
 
-    async def _check(self, scope: RateScope, method: str, who: str) -> None:
+    async def _check(self, scope: RateScope, method: RpcMethod, who: str) -> None:
         rpc_class = RPC_CLASSES[method]
         key = f"{scope.value}:{rpc_class.value}:{who}"
         try:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import grpc.aio
 from grpc_health.v1 import health_pb2_grpc
 
 from strongroom.v1.vault_service_pb2_grpc import add_VaultServiceServicer_to_server
 from strongroom_service.domain.errors import Misconfigured
+from strongroom_service.front.rates import require_classes
+from strongroom_service.telemetry.metrics import RpcMethod
 
 if TYPE_CHECKING:
     from grpc_health.v1.health import aio
@@ -22,6 +24,28 @@ if TYPE_CHECKING:
 # stops a flood of them.
 _BACKSTOP_FACTOR: Final = 16
 _FLUSH_SECONDS: Final = 0.5
+
+
+class LimitedServer:
+    """What generated code registers a service with: takes none with an RPC that has no rate class."""
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server = server
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """Take what serves names as they come; its methods are those that are registered too."""
+        self._server.add_generic_rpc_handlers(handlers)
+
+    def add_registered_method_handlers(
+        self, service_name: str, method_handlers: dict[str, grpc.RpcMethodHandler[Any, Any]]
+    ) -> None:
+        """Take a service's methods.
+
+        Raises:
+            Misconfigured: one of them has no rate class.
+        """
+        require_classes(RpcMethod(service_name, method) for method in method_handlers)
+        self._server.add_registered_method_handlers(service_name, method_handlers)
 
 
 class FrontServer:
@@ -42,7 +66,7 @@ class FrontServer:
         self._server = grpc.aio.server(
             options=server_options(limits), maximum_concurrent_rpcs=_BACKSTOP_FACTOR * limits.max_concurrent_calls
         )
-        add_VaultServiceServicer_to_server(servicer, self._server)
+        add_VaultServiceServicer_to_server(servicer, cast("grpc.aio.Server", LimitedServer(self._server)))
         health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
         self._listen = listen
         self._credentials = credentials

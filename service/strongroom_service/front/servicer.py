@@ -12,7 +12,7 @@ from strongroom.v1.vault_service_pb2_grpc import VaultServiceServicer
 from strongroom_service.application.begin_ceremony import begin_ceremony
 from strongroom_service.application.describe import describe_record, describe_service, list_events
 from strongroom_service.front import codec
-from strongroom_service.front.guard import Call, Guard, guarded
+from strongroom_service.front.guard import SERVICE_NAME, Call, Guard, guarded
 
 if TYPE_CHECKING:
     from strongroom_service.application.attempt import Attempts
@@ -26,6 +26,8 @@ Request = TypeVar("Request")
 
 class VaultServicer(VaultServiceServicer):
     """The vault for one account. Callers are admitted first, so that strangers learn nothing of their fields."""
+
+    service = SERVICE_NAME
 
     def __init__(
         self,

@@ -15,8 +15,8 @@ from strongroom_service.telemetry.metrics import Metrics
 from tests.fakes.log import RecordingLog
 from tests.fakes.rates import FakeRateStore, FakeSeconds, make_rates
 
-METHOD = "ReleaseEnvelope"
-LABELS = {"grpc_type": "unary", "grpc_service": "strongroom.v1.VaultService", "grpc_method": METHOD}
+SERVICE, METHOD = "strongroom.v1.VaultService", "ReleaseEnvelope"
+LABELS = {"grpc_type": "unary", "grpc_service": SERVICE, "grpc_method": METHOD}
 
 
 class Aborted(Exception):
@@ -72,7 +72,7 @@ class Bench:
 
     async def run(self, answer: Callable[[Call], Awaitable[str]], context: FakeContext | None = None) -> str:
         asked = cast("grpc.aio.ServicerContext[Any, str]", context or FakeContext())
-        return await self.guard.run(METHOD, asked, answer)
+        return await self.guard.run(SERVICE, METHOD, asked, answer)
 
     def count(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(name, labels)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import grpc
+import grpc.aio
 import pytest
 
 from strongroom_service.domain.errors import Misconfigured, RatesUnavailable, Reason, Refusal
@@ -7,51 +9,77 @@ from strongroom_service.domain.identifiers import RecordId
 from strongroom_service.domain.rates import RateScope, RpcClass, Window
 from strongroom_service.front.guard import RPC_METHODS
 from strongroom_service.front.rates import RPC_CLASSES, Rates
-from strongroom_service.telemetry.metrics import Metrics
+from strongroom_service.front.server import LimitedServer
+from strongroom_service.telemetry.metrics import Metrics, RpcMethod
 from tests.fakes.log import RecordingLog
+from tests.fakes.metrics import make_metrics
 from tests.fakes.rates import ROOMY, FakeRateStore, FakeSeconds, make_rates
 
 ALICE, BOB = RecordId(b"a" * 32), RecordId(b"b" * 32)
 PEER = "ipv4:192.0.2.7:50123"
 ONCE = Window(count=1, seconds=60)
-READS = sorted(method for method, rpc_class in RPC_CLASSES.items() if rpc_class is RpcClass.READ)
-OTHERS = sorted(RPC_CLASSES.keys() - set(READS))
+READS = [method for method in RPC_METHODS if RPC_CLASSES[method] is RpcClass.READ]
+OTHERS = [method for method in RPC_METHODS if RPC_CLASSES[method] is not RpcClass.READ]
+
+
+def rpc(method: str) -> RpcMethod:
+    return RpcMethod("strongroom.v1.VaultService", method)
+
+
+def name_of(method: RpcMethod) -> str:
+    return method.method
 
 
 def store() -> FakeRateStore:
     return FakeRateStore(FakeSeconds())
 
 
-def test_rpc_without_a_class_is_an_error_at_start() -> None:
-    methods = [*(method.method for method in RPC_METHODS), "NewRpc"]
+@pytest.mark.parametrize(
+    "stranger",
+    [RpcMethod("strongroom.v1.VaultService", "NewRpc"), RpcMethod("strongroom.v1.OtherService", "GetVault")],
+    ids=name_of,
+)
+def test_rpc_without_a_class_is_an_error_at_start(stranger: RpcMethod) -> None:
     windows = {scope: dict.fromkeys(RpcClass, (ROOMY,)) for scope in RateScope}
     stores = dict.fromkeys(RateScope, store())
-    metrics, log = Metrics(version="0", rpc_methods=RPC_METHODS), RecordingLog()
-    with pytest.raises(Misconfigured, match="no rate class for NewRpc"):
-        Rates(methods=methods, windows=windows, stores=stores, metrics=metrics, log=log)
+    with pytest.raises(Misconfigured, match=f"no rate class for {stranger.service}/{stranger.method}"):
+        Rates(
+            methods=[*RPC_METHODS, stranger],
+            windows=windows,
+            stores=stores,
+            metrics=make_metrics(),
+            log=RecordingLog(),
+        )
+
+
+async def test_service_without_classes_is_not_registered() -> None:
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
+    server = LimitedServer(grpc.aio.server())
+    with pytest.raises(Misconfigured, match=r"no rate class for strongroom\.v1\.OtherService/GetVault"):
+        server.add_registered_method_handlers("strongroom.v1.OtherService", {"GetVault": handler})
 
 
 def test_every_completion_of_a_ceremony_counts_as_one() -> None:
-    completions = {method for method, rpc_class in RPC_CLASSES.items() if rpc_class is RpcClass.COMPLETE}
+    completions = {rpc.method for rpc, rpc_class in RPC_CLASSES.items() if rpc_class is RpcClass.COMPLETE}
     assert completions == {"CompleteRegistration", "StoreEnvelope", "ReleaseEnvelope", "DeleteVault"}
 
 
 async def test_calls_of_one_class_count_together_and_others_apart() -> None:
     rates = make_rates(account=ONCE)
-    await rates.check_caller("StoreEnvelope", tenant="notes", record_id=ALICE)
+    await rates.check_caller(rpc("StoreEnvelope"), tenant="notes", record_id=ALICE)
     with pytest.raises(Refusal):
-        await rates.check_caller("ReleaseEnvelope", tenant="notes", record_id=ALICE)
-    await rates.check_caller("BeginCeremony", tenant="notes", record_id=ALICE)
-    await rates.check_caller("GetVault", tenant="notes", record_id=ALICE)
+        await rates.check_caller(rpc("ReleaseEnvelope"), tenant="notes", record_id=ALICE)
+    await rates.check_caller(rpc("BeginCeremony"), tenant="notes", record_id=ALICE)
+    await rates.check_caller(rpc("GetVault"), tenant="notes", record_id=ALICE)
 
 
 async def test_refusal_says_how_long_to_wait_and_names_nobody() -> None:
     metrics, counting = Metrics(version="0", rpc_methods=RPC_METHODS), store()
     rates = make_rates(counting, metrics=metrics, peer=ONCE)
-    await rates.check_peer("GetVault", PEER)
+    await rates.check_peer(rpc("GetVault"), PEER)
     counting.clock.advance(20)
     with pytest.raises(Refusal) as refused:
-        await rates.check_peer("GetVault", PEER)
+        await rates.check_peer(rpc("GetVault"), PEER)
     assert (refused.value.reason, refused.value.retry_after_ms) == (Reason.RATE_LIMITED, 40_001)
     assert refused.value.detail == "peer: read, 1 in 60 s"
     counted = {
@@ -64,39 +92,39 @@ async def test_refusal_says_how_long_to_wait_and_names_nobody() -> None:
 async def test_wait_is_told_as_more_than_nothing_at_the_very_edge() -> None:
     counting = store()
     rates = make_rates(counting, peer=ONCE)
-    await rates.check_peer("GetVault", PEER)
+    await rates.check_peer(rpc("GetVault"), PEER)
     counting.clock.advance(60)
     with pytest.raises(Refusal) as refused:
-        await rates.check_peer("GetVault", PEER)
+        await rates.check_peer(rpc("GetVault"), PEER)
     assert refused.value.retry_after_ms == 1
 
 
 async def test_account_that_is_refused_uses_up_nothing_of_its_tenant() -> None:
     rates = make_rates(account=ONCE, tenant=Window(count=2, seconds=60))
-    await rates.check_caller("GetVault", tenant="notes", record_id=ALICE)
+    await rates.check_caller(rpc("GetVault"), tenant="notes", record_id=ALICE)
     for _ in range(10):
         with pytest.raises(Refusal) as refused:
-            await rates.check_caller("GetVault", tenant="notes", record_id=ALICE)
+            await rates.check_caller(rpc("GetVault"), tenant="notes", record_id=ALICE)
         assert refused.value.detail.startswith("account:")
-    await rates.check_caller("GetVault", tenant="notes", record_id=BOB)
+    await rates.check_caller(rpc("GetVault"), tenant="notes", record_id=BOB)
 
 
 async def test_tenant_that_is_full_leaves_room_for_another() -> None:
     rates = make_rates(tenant=ONCE)
-    await rates.check_caller("GetVault", tenant="notes", record_id=ALICE)
+    await rates.check_caller(rpc("GetVault"), tenant="notes", record_id=ALICE)
     with pytest.raises(Refusal):
-        await rates.check_caller("GetVault", tenant="notes", record_id=BOB)
-    await rates.check_caller("GetVault", tenant="photos", record_id=RecordId(b"c" * 32))
+        await rates.check_caller(rpc("GetVault"), tenant="notes", record_id=BOB)
+    await rates.check_caller(rpc("GetVault"), tenant="photos", record_id=RecordId(b"c" * 32))
 
 
 async def test_accounts_are_counted_by_record_id() -> None:
     counting = store()
-    await make_rates(counting).check_caller("ReleaseEnvelope", tenant="notes", record_id=ALICE)
+    await make_rates(counting).check_caller(rpc("ReleaseEnvelope"), tenant="notes", record_id=ALICE)
     assert counting.keys == [f"account:complete:{ALICE.hex()}", "tenant:complete:notes"]
 
 
-@pytest.mark.parametrize("method", OTHERS)
-async def test_ceremonies_are_refused_while_nobody_can_count(method: str) -> None:
+@pytest.mark.parametrize("method", OTHERS, ids=name_of)
+async def test_ceremonies_are_refused_while_nobody_can_count(method: RpcMethod) -> None:
     counting = store()
     counting.down = True
     rates = make_rates(counting)
@@ -106,8 +134,8 @@ async def test_ceremonies_are_refused_while_nobody_can_count(method: str) -> Non
         await rates.check_caller(method, tenant="notes", record_id=ALICE)
 
 
-@pytest.mark.parametrize("method", READS)
-async def test_reads_pass_while_nobody_can_count_and_the_log_says_so(method: str) -> None:
+@pytest.mark.parametrize("method", READS, ids=name_of)
+async def test_reads_pass_while_nobody_can_count_and_the_log_says_so(method: RpcMethod) -> None:
     counting, log = store(), RecordingLog()
     counting.down = True
     rates = make_rates(counting, log=log)
