@@ -10,11 +10,12 @@ from strongroom_client.authenticators.software import InsecureSoftwareAuthentica
 from strongroom_client.client import VaultClient
 from strongroom_client.clock import Millis
 from strongroom_client.memory import AccountMemory, AccountRef
-from strongroom_client.memory_folder import Proof
+from strongroom_client.receipts.format import FIRST, Entry, KeptLine, KeptReceipt, encode_line, line_hash
 from strongroom_client.session import VaultSettings
 from strongroom_client.transport import Connection
 from strongroom_client.verification.bundles import Trust
 from strongroom_client.verification.positions import Position
+from strongroom_client.verification.receipts import ReceiptFor
 from tests.fakes.front import CheatingFront
 from tests.fakes.vault import ACCOUNT, TENANT, FakeVault
 
@@ -26,18 +27,32 @@ class FakeMemory:
     """Implements the client's Memory without a disk; keeps all that it was given."""
 
     kept: AccountMemory = field(default_factory=lambda: AccountMemory(owner=OWNER))
-    proofs: list[Proof] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     contested: list[tuple[Position, Position]] = field(default_factory=list)
 
     def load(self) -> AccountMemory:
         return self.kept
 
-    def keep(self, memory: AccountMemory, *, proof: Proof | None) -> None:
-        self.kept = memory
-        if proof is not None:
-            self.proofs.append(proof)
+    @property
+    def about_the_record(self) -> list[KeptReceipt]:
+        """All receipts but those for the vault's description, which a client asks for at every start."""
+        kept = [entry for entry in self.entries if isinstance(entry, KeptReceipt)]
+        return [receipt for receipt in kept if receipt.receipt_for is not ReceiptFor.GET_SERVICE_INFO]
 
-    def keep_contested(self, *, known: Position, shown: Position, proof: Proof) -> None:
+    def receipts(self) -> tuple[KeptLine, ...]:
+        lines, previous = list[KeptLine](), FIRST
+        for number, entry in enumerate(self.entries, start=1):
+            sha256 = line_hash(encode_line(entry, previous=previous))
+            lines.append(KeptLine(segment=1, number=number, previous=previous, sha256=sha256, entry=entry))
+            previous = sha256
+        return tuple(lines)
+
+    def keep(self, memory: AccountMemory, *, entry: Entry | None) -> None:
+        self.kept = memory
+        if entry is not None:
+            self.entries.append(entry)
+
+    def keep_contested(self, *, known: Position, shown: Position, receipt: KeptReceipt) -> None:
         self.contested.append((known, shown))
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from strongroom_client.descriptions import HistoryEvent, Service, VaultStatus
 from strongroom_client.envelope_content import EnvelopeContent
 from strongroom_client.flows.accepting import accept_older_vault
 from strongroom_client.flows.answers import ask_service
+from strongroom_client.flows.comparing import compare_receipts
 from strongroom_client.flows.deleting import delete
 from strongroom_client.flows.enrolling import Enrollment, enroll
 from strongroom_client.flows.reading import ask_history, ask_vault
@@ -21,10 +22,13 @@ from strongroom_client.flows.releasing import Released, release
 from strongroom_client.flows.storing import Stored, store
 from strongroom_client.memory import AccountMemory, Mode
 from strongroom_client.memory_folder import Memory
+from strongroom_client.receipts.format import KeptLine
 from strongroom_client.recovery_key import RecoveryKey
 from strongroom_client.session import Session, VaultSettings
 from strongroom_client.steps import Call, Flow, Pause, Step
 from strongroom_client.transport import AsyncConnection
+from strongroom_client.verification.bundles import required_pins
+from strongroom_client.verification.kept_receipts import Examination, Finding, examine_receipts
 
 _Result = TypeVar("_Result")
 
@@ -69,6 +73,23 @@ class AsyncVaultClient:
     async def history(self) -> tuple[HistoryEvent, ...]:
         """Return the whole history, newest first, verified."""
         return await self._run(ask_history(self._session))
+
+    def receipts(self) -> tuple[KeptLine, ...]:
+        """Return every receipt that this device keeps, and the notes between them, oldest first."""
+        return self._memory.receipts()
+
+    def examine_receipts(self) -> Examination:
+        """Examine all kept receipts off line, against the pinned identity keys.
+
+        Raises:
+            UnpinnedVault: nothing is pinned, so that they prove nothing.
+        """
+        settings, lines = self._session.settings, self.receipts()
+        return examine_receipts(lines, pins=required_pins(settings.trust), remembered=self.memory.position)
+
+    async def compare_receipts(self) -> tuple[Finding, ...]:
+        """Ask for the vault's history, and return what of the kept receipts it has forgotten or changed."""
+        return await self._run(compare_receipts(self._session, self.receipts()))
 
     async def enroll(
         self,

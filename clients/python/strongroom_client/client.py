@@ -15,6 +15,7 @@ from strongroom_client.descriptions import HistoryEvent, Service, VaultStatus
 from strongroom_client.envelope_content import EnvelopeContent
 from strongroom_client.flows.accepting import accept_older_vault
 from strongroom_client.flows.answers import ask_service
+from strongroom_client.flows.comparing import compare_receipts
 from strongroom_client.flows.deleting import delete
 from strongroom_client.flows.enrolling import Enrollment, enroll
 from strongroom_client.flows.reading import ask_history, ask_vault
@@ -22,10 +23,13 @@ from strongroom_client.flows.releasing import Released, release
 from strongroom_client.flows.storing import Stored, store
 from strongroom_client.memory import AccountMemory, Mode
 from strongroom_client.memory_folder import Memory
+from strongroom_client.receipts.format import KeptLine
 from strongroom_client.recovery_key import RecoveryKey
 from strongroom_client.session import Session, VaultSettings
 from strongroom_client.steps import Call, CreatePasskey, Flow, Keep, KeepContested, Pause, Step, UsePasskey
 from strongroom_client.transport import Connection
+from strongroom_client.verification.bundles import required_pins
+from strongroom_client.verification.kept_receipts import Examination, Finding, examine_receipts
 
 _Result = TypeVar("_Result")
 
@@ -85,6 +89,23 @@ class VaultClient:
     def history(self) -> tuple[HistoryEvent, ...]:
         """Return the whole history, newest first, verified to be without a gap and to pass through what is known."""
         return self._run(ask_history(self._session))
+
+    def receipts(self) -> tuple[KeptLine, ...]:
+        """Return every receipt that this device keeps, and the notes between them, oldest first."""
+        return self._memory.receipts()
+
+    def examine_receipts(self) -> Examination:
+        """Examine all kept receipts off line, against the pinned identity keys.
+
+        Raises:
+            UnpinnedVault: nothing is pinned, so that they prove nothing.
+        """
+        settings, lines = self._session.settings, self.receipts()
+        return examine_receipts(lines, pins=required_pins(settings.trust), remembered=self.memory.position)
+
+    def compare_receipts(self) -> tuple[Finding, ...]:
+        """Ask for the vault's history, and return what of the kept receipts it has forgotten or changed."""
+        return self._run(compare_receipts(self._session, self.receipts()))
 
     def enroll(
         self,
@@ -156,11 +177,11 @@ def take_here(
         MemoryFault: the disk did not take it.
     """
     match step:
-        case Keep(kept, proof):
-            memory.keep(kept, proof=proof)
+        case Keep(kept, entry):
+            memory.keep(kept, entry=entry)
             return None
         case KeepContested():
-            memory.keep_contested(known=step.known, shown=step.shown, proof=step.proof)
+            memory.keep_contested(known=step.known, shown=step.shown, receipt=step.receipt)
             return None
     if authenticator is None:
         raise TypeError("this operation needs an authenticator")

@@ -7,23 +7,21 @@ Bytes are lower-case hex. The reader takes exactly the members it knows, each of
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, unique
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from strongroom.v1 import resources_pb2
 from strongroom_client.age_keys import AgeKeyError, decode_recipient
 from strongroom_client.errors import MemoryFault
+from strongroom_client.strict_json import count, elements, mapping, members, octets, optional, text
 from strongroom_client.verification.bundles import FINGERPRINT_BYTES, SeenBundle
 from strongroom_client.verification.credential_sets import CredentialSet, PublicCredential
 from strongroom_client.verification.positions import GENESIS, HEAD_BYTES, Position
 
-_Value = TypeVar("_Value")
 SCHEMA = 1
-_U64 = 2**64
 _DIGEST_BYTES = 32
 _RECOVERY_KEY_BYTES = 32
 
@@ -109,7 +107,7 @@ def decode_memory(encoded: bytes, *, owner: AccountRef) -> AccountMemory:
         MemoryFault: any member is missing, unknown or malformed, or it is another account's.
     """
     try:
-        memory = _decode(_members(json.loads(encoded), _MEMBERS))
+        memory = _decode(members(json.loads(encoded), _MEMBERS))
     except (ValueError, TypeError, AgeKeyError, RecursionError):
         raise MemoryFault(f"the memory file is damaged or not of schema {SCHEMA}") from None
     if memory.owner != owner:
@@ -141,22 +139,22 @@ def _decode(document: dict[str, Any]) -> AccountMemory:
         raise ValueError
     return AccountMemory(
         owner=AccountRef(
-            vault=_text(document["vault"]), tenant=_text(document["tenant"]), account=_text(document["account"])
+            vault=text(document["vault"]), tenant=text(document["tenant"]), account=text(document["account"])
         ),
-        pins=frozenset(_octets(pin, FINGERPRINT_BYTES) for pin in _list(document["pins"])),
+        pins=frozenset(octets(pin, FINGERPRINT_BYTES) for pin in elements(document["pins"])),
         position=_position(document["position"]),
-        contested=_optional(document["contested"], _position),
+        contested=optional(document["contested"], _position),
         bundles=MappingProxyType(
             {
-                _octets(fingerprint, FINGERPRINT_BYTES): _bundle(bundle)
-                for fingerprint, bundle in _mapping(document["bundles"]).items()
+                octets(fingerprint, FINGERPRINT_BYTES): _bundle(bundle)
+                for fingerprint, bundle in mapping(document["bundles"]).items()
             }
         ),
-        credentials=_optional(document["credentials"], _credentials),
-        mode=_optional(document["mode"], Mode),
-        opened_archive_version=_count(document["opened_archive_version"]),
-        archive_recipient=_optional(document["archive_recipient"], _recipient),
-        recovery_recipient=_optional(document["recovery_recipient"], _recipient),
+        credentials=optional(document["credentials"], _credentials),
+        mode=optional(document["mode"], Mode),
+        opened_archive_version=count(document["opened_archive_version"]),
+        archive_recipient=optional(document["archive_recipient"], _recipient),
+        recovery_recipient=optional(document["recovery_recipient"], _recipient),
     )
 
 
@@ -165,13 +163,13 @@ def _position_document(position: Position) -> dict[str, object]:
 
 
 def _position(value: object) -> Position:
-    members = _members(value, {"version", "chain_head"})
-    return Position(_count(members["version"]), _octets(members["chain_head"], HEAD_BYTES))
+    found = members(value, {"version", "chain_head"})
+    return Position(count(found["version"]), octets(found["chain_head"], HEAD_BYTES))
 
 
 def _bundle(value: object) -> SeenBundle:
-    members = _members(value, {"serial", "sha256"})
-    return SeenBundle(_count(members["serial"]), _octets(members["sha256"], _DIGEST_BYTES))
+    found = members(value, {"serial", "sha256"})
+    return SeenBundle(count(found["serial"]), octets(found["sha256"], _DIGEST_BYTES))
 
 
 def _credentials_document(credentials: CredentialSet) -> dict[str, object]:
@@ -185,66 +183,20 @@ def _credentials_document(credentials: CredentialSet) -> dict[str, object]:
 
 
 def _credentials(value: object) -> CredentialSet:
-    members = _members(value, {"passkeys", "recovery_public_key"})
-    passkeys = (_members(passkey, {"credential_id", "cose_key"}) for passkey in _list(members["passkeys"]))
-    recovery_public_key = _octets(members["recovery_public_key"])
+    found = members(value, {"passkeys", "recovery_public_key"})
+    passkeys = (members(passkey, {"credential_id", "cose_key"}) for passkey in elements(found["passkeys"]))
+    recovery_public_key = octets(found["recovery_public_key"])
     if len(recovery_public_key) not in {0, _RECOVERY_KEY_BYTES}:
         raise ValueError
     return CredentialSet(
         passkeys=tuple(
-            sorted(PublicCredential(_octets(one["credential_id"]), _octets(one["cose_key"])) for one in passkeys)
+            sorted(PublicCredential(octets(one["credential_id"]), octets(one["cose_key"])) for one in passkeys)
         ),
         recovery_public_key=recovery_public_key,
     )
 
 
-def _optional(value: object, decode: Callable[[object], _Value]) -> _Value | None:
-    return None if value is None else decode(value)
-
-
-def _members(value: object, names: AbstractSet[str]) -> dict[str, Any]:
-    members = _mapping(value)
-    if set(members) != names:
-        raise ValueError
-    return members
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError
-    return value
-
-
-def _list(value: object) -> list[object]:
-    if not isinstance(value, list):
-        raise TypeError
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _count(value: object) -> int:
-    """Read a whole number of 64 unsigned bits; JSON's true is no 1."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError
-    if not 0 <= value < _U64:
-        raise ValueError
-    return value
-
-
-def _octets(value: object, length: int | None = None) -> bytes:
-    text = _text(value)
-    octets = bytes.fromhex(text)
-    if octets.hex() != text or (length is not None and len(octets) != length):
-        raise ValueError
-    return octets
-
-
 def _recipient(value: object) -> str:
-    recipient = _text(value)
+    recipient = text(value)
     decode_recipient(recipient)
     return recipient

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 
 from strongroom_client.authenticators.port import Assertion, Attestation
 from strongroom_client.memory import AccountMemory
-from strongroom_client.memory_folder import Proof
+from strongroom_client.receipts.format import Accepted, KeptReceipt
 from strongroom_client.verification.positions import Position
 
 _Result = TypeVar("_Result")
@@ -70,10 +70,10 @@ class UsePasskey:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Keep what was learned, and the proof of it. Result: None."""
+    """Keep what was learned, and what is to be written beside it for good. Result: None."""
 
     memory: AccountMemory
-    proof: Proof | None
+    entry: KeptReceipt | Accepted | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class KeepContested:
 
     known: Position
     shown: Position
-    proof: Proof
+    receipt: KeptReceipt
 
 
 @dataclass(frozen=True, slots=True)

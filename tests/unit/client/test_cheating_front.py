@@ -179,10 +179,10 @@ def drop_receipt(response: AnyMessage) -> None:
 def test_answer_without_a_good_receipt_is_not_used_or_remembered(
     enrolled: EnrolledDevice, cheat: Spoil, rpc: Rpc, operation: str
 ) -> None:
-    before, proofs = enrolled.memory.kept.position, len(enrolled.memory.proofs)
+    before, kept = enrolled.memory.kept.position, len(enrolled.memory.about_the_record)
     enrolled.front.spoil_responses[rpc] = cheat
     arguments = () if operation == "vault" else (enrolled.authenticator,)
     with pytest.raises(ReceiptInvalid):
         getattr(enrolled.client(), operation)(*arguments)
     assert enrolled.memory.kept.position == before
-    assert len(enrolled.memory.proofs) == proofs
+    assert len(enrolled.memory.about_the_record) == kept

@@ -42,10 +42,10 @@ def test_swapped_envelope_is_refused_although_the_vault_signed_it(enrolled: Enro
 
     content = enrolled.client().release(enrolled.authenticator).opened[0].content
     enrolled.front.spoil_responses[Rpc.STORE_ENVELOPE] = other_envelope
-    proofs = len(enrolled.memory.proofs)
+    kept = len(enrolled.memory.about_the_record)
     with pytest.raises(ReplyMismatch, match="another envelope"):
         enrolled.client().store_envelope(enrolled.authenticator, content)
-    assert len(enrolled.memory.proofs) == proofs + 1, "what the vault signed is kept: it proves the cheat"
+    assert len(enrolled.memory.about_the_record) == kept + 1, "what the vault signed is kept: it proves the cheat"
 
 
 def resealed(

@@ -19,6 +19,7 @@ from strongroom_client.errors import (
 )
 from strongroom_client.recovery_key import generate_recovery_key
 from strongroom_client.steps import Rpc
+from strongroom_client.verification.receipts import ReceiptFor
 from tests.fakes.client import CountingAuthenticator, FakeMemory, client_of
 from tests.fakes.front import CheatingFront
 from tests.fakes.vault import ACCOUNT, FakeVault
@@ -45,7 +46,8 @@ def test_enrollment_ends_with_an_opened_envelope_after_three_prompts(
     assert memory.kept.archive_recipient == enrolled.archive_recipient
     assert memory.kept.recovery_recipient == enrolled.recovery_recipient
     assert (memory.kept.position.version, memory.kept.position.chain_head) == (3, vault.record.head)
-    assert [proof.receipt_for.rpartition("/")[2] for proof in memory.proofs] == ["register", "store", "release"]
+    kept = [receipt.receipt_for for receipt in memory.about_the_record]
+    assert kept == [ReceiptFor.REGISTER, ReceiptFor.STORE, ReceiptFor.RELEASE]
 
 
 def test_next_request_confirms_the_opened_version(vault: FakeVault, authenticator: CountingAuthenticator) -> None:

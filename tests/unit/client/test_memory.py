@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 import json
 import stat
 from collections.abc import Callable
@@ -11,20 +10,21 @@ from typing import Any
 
 import pytest
 
-from strongroom.v1 import resources_pb2
 from strongroom_client.age_keys import generate_identity, recipient_of
 from strongroom_client.authenticators.software import InsecureSoftwareAuthenticator
 from strongroom_client.client import VaultClient
 from strongroom_client.clock import Millis
 from strongroom_client.errors import MemoryFault, VaultWentBack
+from strongroom_client.fields import hash_fields
 from strongroom_client.memory import AccountMemory, AccountRef, Mode, decode_memory, encode_memory
 from strongroom_client.memory_folder import MemoryFolder
+from strongroom_client.receipts.format import KeptReceipt
 from strongroom_client.session import VaultSettings
 from strongroom_client.verification.bundles import SeenBundle, Trust
 from strongroom_client.verification.credential_sets import CredentialSet, PublicCredential
 from strongroom_client.verification.positions import Position
-from strongroom_client.verification.receipts import ReceiptFor, check_receipt
-from strongroom_client.verification.statements import challenge_of
+from strongroom_client.verification.receipts import ReceiptFor
+from strongroom_client.verification.signatures import check_signature, identity_fingerprint
 from tests.fakes.client import OWNER
 from tests.fakes.vault import ACCOUNT, FakeVault
 
@@ -96,7 +96,7 @@ def test_what_is_no_memory_is_refused(encoded: bytes) -> None:
 
 def test_folder_keeps_memory_for_its_owner_only(tmp_path: Path) -> None:
     with MemoryFolder(tmp_path, owner=OWNER) as folder:
-        folder.keep(FULL, proof=None)
+        folder.keep(FULL, entry=None)
         path = folder.path
     assert {stat.S_IMODE(one.stat().st_mode) for one in path.iterdir()} == {0o600}
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
@@ -115,7 +115,7 @@ def test_folder_is_for_one_client_at_a_time(tmp_path: Path) -> None:
 
 def test_damaged_memory_stops_the_client_and_stays(tmp_path: Path) -> None:
     with MemoryFolder(tmp_path, owner=OWNER) as folder:
-        folder.keep(replace(FULL, contested=None), proof=None)
+        folder.keep(replace(FULL, contested=None), entry=None)
         (folder.path / "memory.json").write_text("{")
         with pytest.raises(MemoryFault, match="damaged"):
             folder.load()
@@ -137,21 +137,32 @@ def test_kept_receipts_prove_what_the_vault_said_to_anybody(tmp_path: Path) -> N
         client = client_in(folder, vault)
         client.enroll(InsecureSoftwareAuthenticator(state_path=tmp_path / "passkeys"), user_name=ACCOUNT)
         client.vault()
-        lines = [json.loads(line) for line in (folder.path / "receipts.jsonl").read_text().splitlines()]
+        lines = [json.loads(line) for line in (folder.path / "receipts-000001.jsonl").read_text().splitlines()]
     versions = []
     for line in lines:
-        question, reply, receipt, key = (
-            base64.b64decode(line[name]) for name in ("question", "reply", "receipt", "identity_key")
+        assert identity_fingerprint(bytes.fromhex(line["identity_key"])) == vault.keys.fingerprint
+        digest = hash_fields(
+            line["receipt_for"],
+            bytes.fromhex(line["challenge"]),
+            bytes.fromhex(line["reply_sha256"]),
+            line["version"],
+            bytes.fromhex(line["chain_head"]),
         )
-        position = check_receipt(
-            resources_pb2.Receipt.FromString(receipt),
-            receipt_for=ReceiptFor(line["receipt_for"]),
-            challenge=question if line["receipt_for"].endswith("get-vault") else challenge_of(question),
-            reply=reply,
-            identity_keys={vault.keys.fingerprint: key},
-        )
-        versions.append(position.version)
-    assert versions == [1, 2, 3, 3]
+        check_signature(bytes.fromhex(line["signature"]), digest=digest, public_key=bytes.fromhex(line["identity_key"]))
+        versions.append(line["version"])
+    assert versions == [0, 1, 2, 3, 3]
+
+
+def test_log_holds_no_reply_of_a_release(tmp_path: Path) -> None:
+    vault = FakeVault()
+    with MemoryFolder(tmp_path, owner=OWNER) as folder:
+        client = client_in(folder, vault)
+        client.enroll(InsecureSoftwareAuthenticator(state_path=tmp_path / "passkeys"), user_name=ACCOUNT)
+        client.history()
+        kept = [line.entry for line in folder.receipts()]
+    replies = {receipt.receipt_for: receipt.reply is not None for receipt in kept if isinstance(receipt, KeptReceipt)}
+    assert replies == {one: one not in {ReceiptFor.RELEASE, ReceiptFor.LIST_EVENTS} for one in replies}
+    assert ReceiptFor.RELEASE in replies
 
 
 def test_evidence_of_a_vault_that_went_back_is_kept_and_outlives_the_client(tmp_path: Path) -> None:
@@ -175,13 +186,3 @@ def test_evidence_of_a_vault_that_went_back_is_kept_and_outlives_the_client(tmp_
     with MemoryFolder(tmp_path, owner=OWNER) as folder:
         assert client_in(folder, vault).vault().version == 3
         assert list(folder.path.glob("contested-*.json")) == [evidence]
-
-
-def test_proof_cut_short_by_a_crash_spoils_no_later_one(tmp_path: Path) -> None:
-    vault = FakeVault()
-    with MemoryFolder(tmp_path, owner=OWNER) as folder:
-        (folder.path / "receipts.jsonl").write_text('{"receipt_for": "stro')
-        client_in(folder, vault).vault()
-        cut, whole = (folder.path / "receipts.jsonl").read_text().splitlines()
-    assert cut == '{"receipt_for": "stro'
-    assert json.loads(whole)["receipt_for"] == ReceiptFor.GET_VAULT.value

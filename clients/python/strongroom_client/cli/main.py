@@ -16,9 +16,11 @@ from strongroom_client.age_keys import ArchiveIdentity, recipient_of
 from strongroom_client.archive.errors import shown
 from strongroom_client.archive.reader import extract_archive
 from strongroom_client.archive.writer import write_archive
-from strongroom_client.cli.configuration import Configuration, default_state_folder, load_configuration
+from strongroom_client.cli import receipts
+from strongroom_client.cli.configuration import Configuration
 from strongroom_client.cli.explanations import EXPLAINED, explain
 from strongroom_client.cli.opening import chosen_authenticator, opened_client
+from strongroom_client.cli.options import FAILED, ChosenMode, KeyFile, KeyPrompt, State, load
 from strongroom_client.cli.recovery_keys import prompt_recovery_key, read_recovery_key, write_recovery_key
 from strongroom_client.cli.showing import Output, as_json, history_lines, status_lines
 from strongroom_client.errors import DeviceError
@@ -27,8 +29,6 @@ from strongroom_client.memory_folder import MemoryFolder
 from strongroom_client.progress import progress_on
 from strongroom_client.recovery_key import RecoveryKey, generate_recovery_key
 
-_FAILED = 1
-
 app = typer.Typer(
     help="Strongroom: encrypted backups, opened with a passkey.",
     no_args_is_help=True,
@@ -36,16 +36,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they show local variables
 )
 
-State = Annotated[
-    Path | None, typer.Option("--state", help="Folder with strongroom.toml and this device's memory.", file_okay=False)
-]
-KeyFile = Annotated[
-    Path | None, typer.Option("--recovery-key-file", help="Read the recovery key from this file.", dir_okay=False)
-]
-KeyPrompt = Annotated[bool, typer.Option("--recovery-key-prompt", help="Type the recovery key, row by row.")]
-ChosenMode = Annotated[
-    Mode | None, typer.Option(help="How the envelope is locked; needed for vault-held on a new device.")
-]
+app.add_typer(receipts.app, name="receipts")
+
 Shown = Annotated[Output, typer.Option("--output", help="How to show it.")]
 
 
@@ -55,7 +47,7 @@ def main() -> None:
         app()
     except EXPLAINED as error:
         typer.secho(explain(error), err=True, fg=typer.colors.RED)
-        sys.exit(_FAILED)
+        sys.exit(FAILED)
 
 
 @app.command()
@@ -68,7 +60,7 @@ def enroll(
     ] = None,
 ) -> None:
     """Enroll a passkey with the vault, and get a recovery key."""
-    configuration = _load(state)
+    configuration = load(state)
     if recovery_key_out is None and not sys.stdout.isatty():
         raise typer.BadParameter("standard output is no terminal: say where to write it", param_hint="recovery-key-out")
     key = generate_recovery_key()
@@ -85,7 +77,7 @@ def enroll(
 @app.command()
 def backup(folder: Path, archive: Path, state: State = None) -> None:
     """Back up FOLDER to the file ARCHIVE. Needs no network and no passkey."""
-    configuration = _load(state)
+    configuration = load(state)
     with MemoryFolder(configuration.memory_root, owner=configuration.settings.owner) as remembered:
         memory = remembered.load()
     if memory.archive_recipient is None or memory.recovery_recipient is None:
@@ -110,7 +102,7 @@ def restore(
 ) -> None:
     """Restore the file ARCHIVE to the new FOLDER, with the passkey; or with the recovery key alone, off line."""
     key = _given_recovery_key(recovery_key_file, prompt=recovery_key_prompt)
-    identities = (key.age_identity(),) if key is not None else _released_identities(_load(state), mode)
+    identities = (key.age_identity(),) if key is not None else _released_identities(load(state), mode)
     with closing(progress_on(sys.stderr)) as progress:
         summary = extract_archive(archive=archive, target=folder, identities=identities, progress=progress)
     for name in summary.outward_links:
@@ -121,7 +113,7 @@ def restore(
 @app.command()
 def status(state: State = None, output: Shown = Output.TEXT) -> None:
     """Show the vault's record of this account, verified."""
-    with opened_client(_load(state)) as client:
+    with opened_client(load(state)) as client:
         vault = client.vault()
         memory = client.memory
     if output is Output.JSON:
@@ -134,7 +126,7 @@ def status(state: State = None, output: Shown = Output.TEXT) -> None:
 @app.command()
 def history(state: State = None, output: Shown = Output.TEXT) -> None:
     """Show all that ever happened to the vault, verified to be whole."""
-    with opened_client(_load(state)) as client:
+    with opened_client(load(state)) as client:
         events = client.history()
     if output is Output.JSON:
         typer.echo(as_json(events))
@@ -159,7 +151,7 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete the vault. Archives then open with the recovery key only."""
-    configuration = _load(state)
+    configuration = load(state)
     if not yes:
         typer.confirm("Delete the vault? Archives will open with the recovery key only.", abort=True, err=True)
     with opened_client(configuration) as client:
@@ -174,16 +166,12 @@ def accept_older_vault(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Go on with a vault that went back, because its operator says that a backup was restored."""
-    configuration = _load(state)
+    configuration = load(state)
     if not yes:
         typer.confirm("Has the vault's operator told you that it was restored from a backup?", abort=True, err=True)
     with opened_client(configuration) as client:
         memory = client.accept_older_vault()
     typer.echo(f"This device now goes on from version {memory.position.version}.")
-
-
-def _load(state: Path | None) -> Configuration:
-    return load_configuration(default_state_folder() if state is None else state)
 
 
 def _hand_over(key: RecoveryKey, target: Path | None) -> None:

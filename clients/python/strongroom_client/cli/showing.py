@@ -36,10 +36,10 @@ def status_lines(status: VaultStatus, memory: AccountMemory) -> Iterable[str]:
         yield f"Attempts left    {status.attempts_left} of {status.policy.budget}"
         yield f"Releases left    {status.releases_left} today"
     if status.cool_down_ends_at is not None:
-        yield f"Cool-down until  {_time(status.cool_down_ends_at)}"
+        yield f"Cool-down until  {shown_time(status.cool_down_ends_at)}"
     for passkey in status.passkeys:
         set_aside = "  QUARANTINED" if passkey.quarantined else ""
-        yield f"Passkey          {passkey.credential_id.hex()[:16]}...  of {_time(passkey.created_at)}{set_aside}"
+        yield f"Passkey          {passkey.credential_id.hex()[:16]}...  of {shown_time(passkey.created_at)}{set_aside}"
     if status.passkeys:
         yield f"Recovery key     {'installed' if status.has_recovery_key else 'not yet effective'}"
     for archive in status.archives:
@@ -54,20 +54,27 @@ def history_lines(events: Iterable[HistoryEvent]) -> Iterable[str]:
         archives = ", ".join(map(str, event.archive_versions))
         concerned = f"  archive keys {archives}" if archives else ""
         reason = f"  ({event.reason})" if event.reason else ""
-        yield f"{event.version:>6}  {_time(event.at)}  {event.kind:<9} {event.outcome}{reason}{concerned}"
+        yield f"{event.version:>6}  {shown_time(event.at)}  {event.kind:<9} {event.outcome}{reason}{concerned}"
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, Message):
-        return value.SerializeToString().hex()
-    if is_dataclass(value):
-        return {member.name: _plain(getattr(value, member.name)) for member in fields(value)}
-    if isinstance(value, tuple):
-        return [_plain(one) for one in value]
-    return value
+    shown = value
+    match value:
+        case bytes():
+            shown = value.hex()
+        case Message():
+            shown = value.SerializeToString().hex()
+        case Enum():
+            shown = value.value
+        case dict():
+            shown = {name: _plain(one) for name, one in value.items()}
+        case tuple():
+            shown = [_plain(one) for one in value]
+        case _ if is_dataclass(value):
+            shown = {member.name: _plain(getattr(value, member.name)) for member in fields(value)}
+    return shown
 
 
-def _time(at: Millis) -> str:
+def shown_time(at: Millis) -> str:
+    """Return a time for people."""
     return datetime.fromtimestamp(at / 1_000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from strongroom_client.memory import AccountMemory
+from strongroom_client.receipts.format import Accepted
 from strongroom_client.session import Session
 from strongroom_client.steps import Flow, Keep
 
@@ -15,10 +16,11 @@ def accept_older_vault(session: Session) -> Flow[AccountMemory]:
 
     The evidence stays where it is. What backups are encrypted to stays as well: it came from this device.
     """
-    memory = session.memory
+    memory, accepted = session.memory, None
     session.service = None
     if memory.contested is not None:
+        accepted = Accepted(position=memory.contested, at=session.clock())
         memory = replace(memory, position=memory.contested, contested=None, credentials=None, opened_archive_version=0)
     session.memory = replace(memory, bundles=MappingProxyType({}))
-    yield Keep(session.memory, None)
+    yield Keep(session.memory, accepted)
     return session.memory

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol, TypeVar
@@ -12,7 +14,7 @@ from strongroom.v1 import resources_pb2, vault_service_pb2
 from strongroom_client.descriptions import Service, describe_policy
 from strongroom_client.errors import ReplyMismatch, VaultWentBack
 from strongroom_client.memory import AccountMemory
-from strongroom_client.memory_folder import Proof
+from strongroom_client.receipts.format import KeptReceipt
 from strongroom_client.session import Session
 from strongroom_client.steps import Flow, Keep, KeepContested, Rpc, call
 from strongroom_client.timestamps import millis_of
@@ -22,6 +24,7 @@ from strongroom_client.verification.receipts import ReceiptFor, check_receipt
 
 NONCE_BYTES = 32
 _KNOWN_ALGORITHMS = frozenset({-7, -8, -257})  # ES256, EdDSA, RS256 (WebAuthn Level 3, section 5.8.5)
+_REPLY_NOT_KEPT = frozenset({ReceiptFor.RELEASE, ReceiptFor.LIST_EVENTS})  # sealed to a key that is gone; long
 _Reply = TypeVar("_Reply", bound=Message)
 
 
@@ -39,11 +42,11 @@ class SignedAnswer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A verified answer: the reply's bytes, the position that it speaks of, and the proof to keep."""
+    """A verified answer: the reply's bytes, the position that it speaks of, and the receipt to keep."""
 
     reply: bytes
     position: Position
-    proof: Proof
+    receipt: KeptReceipt
 
 
 def current_service(session: Session) -> Flow[Service]:
@@ -69,24 +72,25 @@ def ask_service(session: Session) -> Flow[Service]:
     reply = parse(vault_service_pb2.ServiceInfoReply, answer.reply)
     trust = session.settings.trust
     bundle = verify_bundle(reply.key_bundle, trust=trust, seen=session.memory.bundles, now=session.clock())
-    check_receipt(
-        answer.receipt,
+    receipt = _verify_receipt(
+        session,
+        answer,
         receipt_for=ReceiptFor.GET_SERVICE_INFO,
         challenge=nonce,
-        reply=answer.reply,
+        ceremony=None,
         identity_keys=bundle.identity_keys,
     )
     session.service = _service(session, reply, bundle)
     seen = {**session.memory.bundles, **dict.fromkeys(bundle.signers, bundle.seen)}
     session.memory = replace(session.memory, pins=trust.pins, bundles=MappingProxyType(seen))
-    yield Keep(session.memory, None)
+    yield Keep(session.memory, receipt)
     return session.service
 
 
 def verify_answer(
-    session: Session, answer: SignedAnswer, *, receipt_for: ReceiptFor, challenge: bytes, question: bytes
+    session: Session, answer: SignedAnswer, *, receipt_for: ReceiptFor, challenge: bytes, ceremony: bytes | None = None
 ) -> Flow[Verified]:
-    """Verify an answer over `challenge`: that of a ceremony, kept whole as the `question`, or a nonce, which is both.
+    """Verify an answer over `challenge`: that of `ceremony`, or a nonce.
 
     Raises:
         ReceiptInvalid: it is not signed, as it is, for this question.
@@ -95,23 +99,15 @@ def verify_answer(
     fingerprint = answer.receipt.identity_fingerprint
     if fingerprint not in service.bundle.identity_keys and session.settings.trust.counts(fingerprint):
         service = yield from ask_service(session)  # a pinned key that came into use since the bundle was read
-    identity_keys = service.bundle.identity_keys
-    position = check_receipt(
-        answer.receipt,
+    receipt = _verify_receipt(
+        session,
+        answer,
         receipt_for=receipt_for,
         challenge=challenge,
-        reply=answer.reply,
-        identity_keys=identity_keys,
+        ceremony=ceremony,
+        identity_keys=service.bundle.identity_keys,
     )
-    proof = Proof(
-        receipt_for=receipt_for.value,
-        question=question,
-        reply=answer.reply,
-        receipt=answer.receipt.SerializeToString(),
-        identity_key=identity_keys[fingerprint],
-        verified_at=session.clock(),
-    )
-    return Verified(answer.reply, position, proof)
+    return Verified(answer.reply, receipt.position, receipt)
 
 
 def learn(session: Session, verified: Verified, *, memory: AccountMemory) -> Flow[None]:
@@ -127,11 +123,11 @@ def learn(session: Session, verified: Verified, *, memory: AccountMemory) -> Flo
         check_goes_on(shown, known=known)
     except VaultWentBack:
         session.memory = replace(session.memory, contested=shown)
-        yield KeepContested(known=known, shown=shown, proof=verified.proof)
-        yield Keep(session.memory, verified.proof)
+        yield KeepContested(known=known, shown=shown, receipt=verified.receipt)
+        yield Keep(session.memory, verified.receipt)
         raise
     session.memory = replace(memory, position=shown)
-    yield Keep(session.memory, verified.proof)
+    yield Keep(session.memory, verified.receipt)
 
 
 def require_uncontested(session: Session) -> None:
@@ -165,6 +161,32 @@ def require_owner(session: Session, *, tenant: str, account: str) -> None:
     owner = session.settings.owner
     if (tenant, account) != (owner.tenant, owner.account):
         raise ReplyMismatch("the answer is about another account")
+
+
+def _verify_receipt(
+    session: Session,
+    answer: SignedAnswer,
+    *,
+    receipt_for: ReceiptFor,
+    challenge: bytes,
+    ceremony: bytes | None,
+    identity_keys: Mapping[bytes, bytes],
+) -> KeptReceipt:
+    """Return the receipt of an answer, verified, as it is kept."""
+    position = check_receipt(
+        answer.receipt, receipt_for=receipt_for, challenge=challenge, reply=answer.reply, identity_keys=identity_keys
+    )
+    return KeptReceipt(
+        receipt_for=receipt_for,
+        challenge=challenge,
+        ceremony=ceremony,
+        reply_sha256=hashlib.sha256(answer.reply).digest(),
+        reply=None if receipt_for in _REPLY_NOT_KEPT else answer.reply,
+        position=position,
+        identity_key=identity_keys[answer.receipt.identity_fingerprint],
+        signature=answer.receipt.signature,
+        verified_at=session.clock(),
+    )
 
 
 def _service(session: Session, reply: vault_service_pb2.ServiceInfoReply, bundle: VerifiedBundle) -> Service:

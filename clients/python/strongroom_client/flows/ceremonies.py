@@ -121,7 +121,7 @@ def complete(
     """
     answer = yield from _call_until_answered(session, begun, rpc, request, response)
     verified = yield from verify_answer(
-        session, answer, receipt_for=receipt_for, challenge=begun.checked.challenge, question=begun.checked.ceremony
+        session, answer, receipt_for=receipt_for, challenge=begun.checked.challenge, ceremony=begun.checked.ceremony
     )
     # A ceremony lives at one version of the record, and completing it makes exactly the next.
     if verified.position.version != begun.checked.position.version + 1:

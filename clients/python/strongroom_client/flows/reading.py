@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from strongroom.v1 import resources_pb2, vault_service_pb2
+from strongroom.v1 import event_pb2, resources_pb2, vault_service_pb2
 from strongroom_client.descriptions import HistoryEvent, VaultStatus, describe_event, describe_vault
 from strongroom_client.errors import ReplyMismatch
 from strongroom_client.flows.answers import (
     NONCE_BYTES,
+    Verified,
     learn,
     parse,
     require_owner,
@@ -16,10 +17,28 @@ from strongroom_client.flows.answers import (
     verify_answer,
 )
 from strongroom_client.session import Session
-from strongroom_client.steps import Flow, Rpc, call
+from strongroom_client.steps import Flow, Keep, Rpc, call
 from strongroom_client.verification.credential_sets import credential_set
 from strongroom_client.verification.histories import check_page, next_page_start
+from strongroom_client.verification.positions import GENESIS, Position
 from strongroom_client.verification.receipts import ReceiptFor
+
+
+@dataclass(frozen=True, slots=True)
+class PageStart:
+    """Where a page begins: the token that asks for it, and the position; both unknown of the newest page."""
+
+    token: bytes
+    start: Position | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A checked page; `next` is None at the end of the history."""
+
+    verified: Verified
+    events: tuple[event_pb2.Event, ...]
+    next: PageStart | None
 
 
 def ask_vault(session: Session) -> Flow[VaultStatus]:
@@ -33,9 +52,7 @@ def ask_vault(session: Session) -> Flow[VaultStatus]:
     answer = yield from call(
         Rpc.GET_VAULT, vault_service_pb2.GetVaultRequest(nonce=nonce), vault_service_pb2.GetVaultResponse
     )
-    verified = yield from verify_answer(
-        session, answer, receipt_for=ReceiptFor.GET_VAULT, challenge=nonce, question=nonce
-    )
+    verified = yield from verify_answer(session, answer, receipt_for=ReceiptFor.GET_VAULT, challenge=nonce)
     reply = parse(vault_service_pb2.VaultReply, verified.reply)
     require_owner(session, tenant=reply.tenant, account=reply.account)
     if (reply.state == resources_pb2.VAULT_STATE_NONE) != (verified.position.version == 0):
@@ -52,30 +69,50 @@ def ask_history(session: Session) -> Flow[tuple[HistoryEvent, ...]]:
         NotProven: an answer cannot be believed, an event is missing, or the history is another than remembered.
     """
     require_uncontested(session)
-    known = session.memory.position
     events: list[HistoryEvent] = []
-    token, start = b"", None
+    known, place = session.memory.position, PageStart(b"", None)
     while True:
-        nonce = session.random(NONCE_BYTES)
-        answer = yield from call(
-            Rpc.LIST_EVENTS,
-            vault_service_pb2.ListEventsRequest(nonce=nonce, page_token=token),
-            vault_service_pb2.ListEventsResponse,
-        )
-        verified = yield from verify_answer(
-            session, answer, receipt_for=ReceiptFor.LIST_EVENTS, challenge=nonce, question=nonce
-        )
-        reply = parse(vault_service_pb2.ListEventsReply, verified.reply)
-        require_owner(session, tenant=reply.tenant, account=reply.account)
-        begin = verified.position if start is None else start
-        end = next_page_start(reply.next_page_token)
-        if end.version >= begin.version > 0:
-            raise ReplyMismatch("the history's next page does not lie before this one")
-        check_page(reply.events, start=begin, end=end, known=known)
-        at_same = verified.position == session.memory.position
+        page = yield from ask_page(session, place, known=known)
+        at_same = page.verified.position == session.memory.position
         credentials = session.memory.credentials if at_same else None
-        yield from learn(session, verified, memory=replace(session.memory, credentials=credentials))
-        events.extend(describe_event(event) for event in reply.events)
-        token, start = reply.next_page_token, end
-        if not token:
+        yield from learn(session, page.verified, memory=replace(session.memory, credentials=credentials))
+        events.extend(describe_event(event) for event in page.events)
+        if page.next is None:
             return tuple(events)
+        place = page.next
+
+
+def ask_heads(session: Session) -> Flow[tuple[HistoryEvent, ...]]:
+    """Ask for the history as the vault has it now, whether or not it goes on from what this device remembers.
+
+    For comparing it with kept receipts: nothing is learned from it but its receipts.
+    """
+    events: list[HistoryEvent] = []
+    place = PageStart(b"", None)
+    while True:
+        page = yield from ask_page(session, place, known=GENESIS)
+        yield Keep(session.memory, page.verified.receipt)
+        events.extend(describe_event(event) for event in page.events)
+        if page.next is None:
+            return tuple(events)
+        place = page.next
+
+
+def ask_page(session: Session, place: PageStart, *, known: Position) -> Flow[Page]:
+    """Ask for one page, and check that it is whole and passes through `known` if that lies in it."""
+    nonce = session.random(NONCE_BYTES)
+    answer = yield from call(
+        Rpc.LIST_EVENTS,
+        vault_service_pb2.ListEventsRequest(nonce=nonce, page_token=place.token),
+        vault_service_pb2.ListEventsResponse,
+    )
+    verified = yield from verify_answer(session, answer, receipt_for=ReceiptFor.LIST_EVENTS, challenge=nonce)
+    reply = parse(vault_service_pb2.ListEventsReply, verified.reply)
+    require_owner(session, tenant=reply.tenant, account=reply.account)
+    start = verified.position if place.start is None else place.start
+    end = next_page_start(reply.next_page_token)
+    if end.version >= start.version > 0:
+        raise ReplyMismatch("the history's next page does not lie before this one")
+    check_page(reply.events, start=start, end=end, known=known)
+    after = PageStart(reply.next_page_token, end) if reply.next_page_token else None
+    return Page(verified=verified, events=tuple(reply.events), next=after)

@@ -53,6 +53,17 @@ class Trust:
         return self.unpinned or fingerprint in self.pins
 
 
+def required_pins(trust: Trust) -> frozenset[bytes]:
+    """Return the pins of `trust`.
+
+    Raises:
+        UnpinnedVault: it has none, so that no receipt proves anything.
+    """
+    if trust.unpinned:
+        raise UnpinnedVault("no identity key is pinned, so that receipts prove nothing")
+    return trust.pins
+
+
 @dataclass(frozen=True, slots=True)
 class SeenBundle:
     """Serial and SHA-256 of the newest bundle that an identity key has signed for this device."""

@@ -29,9 +29,8 @@ class ReceiptFor(Enum):
     LIST_EVENTS = "strongroom/v1/receipt/list-events"
 
 
-def receipt_digest(receipt_for: ReceiptFor, *, challenge: bytes, reply: bytes, position: Position) -> bytes:
+def receipt_digest(receipt_for: ReceiptFor, *, challenge: bytes, reply_sha256: bytes, position: Position) -> bytes:
     """Return the digest (32 bytes) that a receipt signs; `challenge` is the ceremony's, or the caller's nonce."""
-    reply_sha256 = hashlib.sha256(reply).digest()
     return hash_fields(receipt_for.value, challenge, reply_sha256, position.version, position.chain_head)
 
 
@@ -54,7 +53,8 @@ def check_receipt(
     if len(receipt.chain_head) != HEAD_BYTES:
         raise ReceiptInvalid("the receipt's chain head is not one")
     position = Position(receipt.version, receipt.chain_head)
-    digest = receipt_digest(receipt_for, challenge=challenge, reply=reply, position=position)
+    reply_sha256 = hashlib.sha256(reply).digest()
+    digest = receipt_digest(receipt_for, challenge=challenge, reply_sha256=reply_sha256, position=position)
     try:
         check_signature(receipt.signature, digest=digest, public_key=public_key)
     except WrongSignature:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 
 import pytest
@@ -27,7 +28,10 @@ def test_challenge_of_a_ceremony() -> None:
 @pytest.mark.parametrize("name", [member.name for member in service_receipt.ReceiptFor])
 def test_receipt_digest(name: str) -> None:
     ours = receipts.receipt_digest(
-        receipts.ReceiptFor[name], challenge=BYTES, reply=b"reply", position=Position(7, bytes(32))
+        receipts.ReceiptFor[name],
+        challenge=BYTES,
+        reply_sha256=hashlib.sha256(b"reply").digest(),
+        position=Position(7, bytes(32)),
     )
     theirs = service_receipt.receipt_digest(
         service_receipt.ReceiptFor[name], challenge=BYTES, reply=b"reply", version=7, chain_head=bytes(32)

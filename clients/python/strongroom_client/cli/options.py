@@ -1,0 +1,30 @@
+"""Options that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from strongroom_client.cli.configuration import Configuration, default_state_folder, load_configuration
+from strongroom_client.memory import Mode
+
+FAILED: Final = 1
+"""Exit code of what was refused or found wrong."""
+
+State = Annotated[
+    Path | None, typer.Option("--state", help="Folder with strongroom.toml and this device's memory.", file_okay=False)
+]
+KeyFile = Annotated[
+    Path | None, typer.Option("--recovery-key-file", help="Read the recovery key from this file.", dir_okay=False)
+]
+KeyPrompt = Annotated[bool, typer.Option("--recovery-key-prompt", help="Type the recovery key, row by row.")]
+ChosenMode = Annotated[
+    Mode | None, typer.Option(help="How the envelope is locked; needed for vault-held on a new device.")
+]
+
+
+def load(state: Path | None) -> Configuration:
+    """Return the configuration in the chosen state folder, or in the usual one."""
+    return load_configuration(default_state_folder() if state is None else state)
