@@ -45,6 +45,7 @@ class FakeVault:
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     calls: list[Rpc] = field(default_factory=list)
     _granted: dict[bytes, Message] = field(default_factory=dict)
+    _judged: event_pb2.Event = field(default_factory=event_pb2.Event)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -175,9 +176,12 @@ class FakeVault:
             raise BeginAgain("BEGIN_AGAIN")
         asked = ceremony_pb2.CeremonyRequest.FromString(statement.request)
         challenge = hash_fields("strongroom/v1/challenge", request.ceremony)
+        self._judged = event_pb2.Event(ceremony=request.ceremony)
         if not isinstance(request, vault_service_pb2.CompleteRegistrationRequest):
             self._check_assertion(request.assertion, challenge=challenge)
             self._confirm(asked.opened_archive_version)
+            self._judged.assertion.CopyFrom(request.assertion)
+            self._judged.cose_key = dict(self.record.credentials).get(request.assertion.webauthn.credential_id, b"")
         match request:
             case vault_service_pb2.CompleteRegistrationRequest():
                 return self._register(request, asked, challenge=challenge)
@@ -226,6 +230,7 @@ class FakeVault:
             recovery=asked.register.recovery_public_key,
             life=self.record.life + 1,
         )
+        self._judged.attestation.CopyFrom(request.attestation)
         self._move(registered, event_pb2.EVENT_KIND_REGISTER)
         reply = vault_service_pb2.RegistrationReply(credential_id=data.credential_id).SerializeToString()
         return self._answer(vault_service_pb2.CompleteRegistrationResponse, "register", challenge, reply)
@@ -269,13 +274,10 @@ class FakeVault:
     def _move(self, record: FakeRecord, kind: event_pb2.EventKind.ValueType) -> None:
         version = self.record.version + 1
         head = hash_fields("strongroom/v1/chain", self.record.head, secrets.token_bytes(16))
-        event = event_pb2.Event(
-            version=version,
-            event_time=timestamp(self.now),
-            kind=kind,
-            outcome=event_pb2.EVENT_OUTCOME_GRANTED,
-            chain_head=head,
-        )
+        event = self._judged
+        event.version, event.kind, event.chain_head = version, kind, head
+        event.event_time.CopyFrom(timestamp(self.now))
+        event.outcome = event_pb2.EVENT_OUTCOME_GRANTED
         chain, events = (*self.record.chain, head), (*self.record.events, event)
         self.record = replace(record, version=version, chain=chain, events=events)
 

@@ -29,6 +29,7 @@ from strongroom_client.session import Session, VaultSettings
 from strongroom_client.steps import Call, CreatePasskey, Flow, Keep, KeepContested, Pause, Step, UsePasskey
 from strongroom_client.transport import Connection
 from strongroom_client.verification.bundles import required_pins
+from strongroom_client.verification.evidence import EvidenceFlaw, examine_evidence
 from strongroom_client.verification.kept_receipts import Examination, Finding, examine_receipts
 
 _Result = TypeVar("_Result")
@@ -89,6 +90,11 @@ class VaultClient:
     def history(self) -> tuple[HistoryEvent, ...]:
         """Return the whole history, newest first, verified to be without a gap and to pass through what is known."""
         return self._run(ask_history(self._session))
+
+    def examine_history(self) -> tuple[EvidenceFlaw, ...]:
+        """Return what of the history's evidence does not hold: who signed for each event, by the account's own keys."""
+        owner, events = self._session.settings.owner, self.history()
+        return examine_evidence((event.message for event in events), tenant=owner.tenant, account=owner.account)
 
     def receipts(self) -> tuple[KeptLine, ...]:
         """Return every receipt that this device keeps, and the notes between them, oldest first."""

@@ -160,3 +160,16 @@ def test_missing_configuration_is_said_by_the_installed_command(tmp_path: Path) 
 
 def test_wrong_usage_has_a_code_of_its_own(device: Device) -> None:
     assert device.run("restore").returncode == 2
+
+
+def test_evidence_in_the_history_is_checked_signature_by_signature(device: Device) -> None:
+    device.enroll()
+    checked = device.at_vault("history", "--verify")
+    assert checked.returncode == 0, checked.stderr
+    assert "3 events, and every signature holds." in checked.stdout
+    assert json.loads(device.at_vault("history", "--verify", "--output", "json").stdout)["flaws"] == []
+    device.vault.record.events[2].assertion.webauthn.signature = b"forged"
+    lied = device.at_vault("history", "--verify")
+    assert lied.returncode == 1
+    assert "Version 3 is NOT PROVEN" in lied.stdout
+    assert device.at_vault("history").returncode == 0

@@ -28,6 +28,7 @@ from strongroom_client.memory import Mode
 from strongroom_client.memory_folder import MemoryFolder
 from strongroom_client.progress import progress_on
 from strongroom_client.recovery_key import RecoveryKey, generate_recovery_key
+from strongroom_client.verification.evidence import examine_evidence
 
 app = typer.Typer(
     help="Strongroom: encrypted backups, opened with a passkey.",
@@ -124,15 +125,34 @@ def status(state: State = None, output: Shown = Output.TEXT) -> None:
 
 
 @app.command()
-def history(state: State = None, output: Shown = Output.TEXT) -> None:
-    """Show all that ever happened to the vault, verified to be whole."""
-    with opened_client(load(state)) as client:
+def history(
+    *,
+    state: State = None,
+    output: Shown = Output.TEXT,
+    verify: Annotated[bool, typer.Option("--verify", help="Check who signed for each event, too.")] = False,
+) -> None:
+    """Show all that ever happened to the vault, verified to be whole.
+
+    With --verify every signature is checked again with the keys that the account's own registrations brought; exit code
+    1 names the events whose evidence does not hold.
+    """
+    configuration = load(state)
+    owner = configuration.settings.owner
+    with opened_client(configuration) as client:
         events = client.history()
+    messages = [event.message for event in events] if verify else []
+    flaws = examine_evidence(messages, tenant=owner.tenant, account=owner.account)
     if output is Output.JSON:
-        typer.echo(as_json(events))
-        return
-    for line in history_lines(events):
-        typer.echo(line)
+        typer.echo(as_json({"events": events, "flaws": flaws} if verify else events))
+    else:
+        for line in history_lines(events):
+            typer.echo(line)
+        for flaw in flaws:
+            typer.echo(f"Version {flaw.version} is NOT PROVEN: {flaw.said}.")
+    if verify and not flaws and output is Output.TEXT:
+        typer.echo(f"{len(events)} events, and every signature holds.")
+    if flaws:
+        sys.exit(FAILED)
 
 
 @app.command()

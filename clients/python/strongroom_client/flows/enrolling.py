@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from fido2 import cbor
-from fido2.webauthn import AttestationObject
-
 from strongroom.v1 import ceremony_pb2, vault_service_pb2
 from strongroom_client.age_keys import ArchiveIdentity, recipient_of
 from strongroom_client.authenticators.port import Assertion, Attestation, AuthenticatorError
@@ -27,6 +24,7 @@ from strongroom_client.session import Session
 from strongroom_client.steps import CreatePasskey, Flow, Rpc, create_passkey
 from strongroom_client.verification.credential_sets import CredentialSet, PublicCredential
 from strongroom_client.verification.receipts import ReceiptFor
+from strongroom_client.verification.webauthn import NotSigned, attested_credential
 
 _USER_HANDLE_BYTES = 32
 _SECRET_BYTES = 32
@@ -138,14 +136,11 @@ def _register(
 
 
 def _public_credential(attestation: Attestation) -> PublicCredential:
-    """Return the new passkey's public part as the vault will list it: canonical CBOR of the COSE key."""
+    """Return the new passkey's public part as the vault will list it."""
     try:
-        data = AttestationObject(attestation.attestation_object).auth_data.credential_data
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise AuthenticatorError("the authenticator's attestation object does not parse") from error
-    if data is None or data.credential_id != attestation.credential_id:
-        raise AuthenticatorError("the authenticator's attestation object is of another credential")
-    return PublicCredential(attestation.credential_id, cbor.encode(dict(data.public_key)))
+        return attested_credential(attestation_message(attestation))
+    except NotSigned as error:
+        raise AuthenticatorError(f"the authenticator's answer cannot be used: {error}") from error
 
 
 def _check_prf(attestation: Attestation, assertion: Assertion, *, mode: Mode) -> None:
