@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import selectors
 import socket
+import time
 from collections.abc import Callable
 from enum import Enum, unique
 from functools import partial
@@ -20,6 +21,8 @@ from strongroom_service.keeper.wire import Connection, ConnectionEnded
 from strongroom_service.link.frames import FrameError, encode_frame
 
 _IDLE_SECONDS: Final = 0.25
+# Without a descriptor left there is nobody to accept, and whoever waits keeps the listener ready all the same.
+_UNABLE_SECONDS: Final = 0.5
 _MOST_CONNECTIONS: Final = 16
 _LAST_FLUSH_SECONDS: Final = 1.0
 
@@ -85,6 +88,7 @@ class KeeperLoop:
         self._stop = StopSignals()
         self._connections: set[Connection] = set()
         self._blocked: set[Connection] = set()
+        self._accepts_again_at: float | None = None
 
     def run(self) -> Ending:
         """Answer until asked to stop (the call in hand is finished) or until the handler is spent."""
@@ -96,6 +100,7 @@ class KeeperLoop:
                 for key, _ in selector.select(_IDLE_SECONDS):
                     key.data()
                 self._drop_blocked()
+                self._accept_again()
             for connection in self._connections:
                 connection.finish(within_seconds=_LAST_FLUSH_SECONDS)
             self._listener.close()
@@ -107,8 +112,10 @@ class KeeperLoop:
     def _accept(self) -> None:
         try:
             peer, _ = self._listener.accept()
-        except OSError as error:  # gone again, or no descriptor left: the next turn tries anew
+        except OSError as error:  # gone again, or no descriptor left: tried anew after a while, not at every turn
             self._log.error("keeper_accept_failed", why=error.strerror)
+            self._selector.unregister(self._listener)
+            self._accepts_again_at = time.monotonic() + _UNABLE_SECONDS
             return
         try:
             self._admit(peer)
@@ -123,6 +130,11 @@ class KeeperLoop:
         connection = Connection(peer)
         self._connections.add(connection)
         self._selector.register(connection, selectors.EVENT_READ, partial(self._turn, connection))
+
+    def _accept_again(self) -> None:
+        if self._accepts_again_at is not None and time.monotonic() >= self._accepts_again_at:
+            self._accepts_again_at = None
+            self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     def _turn(self, connection: Connection) -> None:
         """Take one step with a connection that is ready: read or write, then answer what has been read."""

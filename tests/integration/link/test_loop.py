@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
 import select
 import signal
 import stat
@@ -9,12 +10,14 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from strongroom.keeper.v1.frames_pb2 import KeeperCall, ProbeCall
+from strongroom.keeper.v1.frames_pb2 import KeeperCall, OpenVaultCall, ProbeCall
 from strongroom_service.domain.errors import Misconfigured
 from strongroom_service.keeper.listener import listen
 from strongroom_service.link.frames import MAX_FRAME_BYTES, encode_frame
@@ -196,6 +199,25 @@ def test_only_the_front_among_other_users_is_admitted() -> None:
             assert visit(keeper.path, NOBODY) == admitted
             assert visit(keeper.path, NOBODY - 1) == ""
             assert "keeper_peer_refused" in keeper.end()
+
+
+def test_keeper_without_descriptors_serves_on_and_takes_new_peers_when_it_has_some_again(keeper: ToyKeeper) -> None:
+    process = psutil.Process(keeper.pid)
+    with opened_client(keeper.path) as served:
+        _, most = process.rlimit(resource.RLIMIT_NOFILE)
+        process.rlimit(resource.RLIMIT_NOFILE, (process.num_fds(), most))
+        waiting = RawClient(keeper.path)
+        busy_before = sum(process.cpu_times()[:2])
+        began_at = time.monotonic()
+        while time.monotonic() < began_at + 1.0:
+            assert pid_told(served) == keeper.pid
+            time.sleep(0.05)
+        assert sum(process.cpu_times()[:2]) - busy_before < 0.5
+        process.rlimit(resource.RLIMIT_NOFILE, (most, most))
+        assert waiting.ask(KeeperCall(call_id=1, open_vault=OpenVaultCall(version=1, sealed=b"vault"))) is not None
+        assert pid_told(waiting) == keeper.pid
+        waiting.close()
+    assert 1 <= keeper.end().count("keeper_accept_failed") <= 5
 
 
 def test_socket_has_its_mode_and_a_dead_keepers_is_taken_over(tmp_path: Path) -> None:
