@@ -16,8 +16,10 @@ import pytest
 from strongroom.keeper.v1 import frames_pb2
 from strongroom.v1 import vault_service_pb2
 from strongroom_service.config.tenant_file import Tenants
+from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.fields import encode_fields
 from strongroom_service.domain.identifiers import record_id_of
+from strongroom_service.keeper.condition import Condition
 from strongroom_service.keeper.fulfilments import FulfilmentLog
 from strongroom_service.keeper.handler import KeeperHandler
 from strongroom_service.keeper.presented import PresentedRows
@@ -107,6 +109,7 @@ class Desk:
             fulfilments=FulfilmentLog(self.fulfilments_path),
             clock=self.clock,
             check_clock=self.clock.check,
+            condition=lambda: Condition(memory_locked=True, clock_beyond=Millis(0), clock_trusted=self.clock.trusted),
             random=os.urandom,
             log=self.log,
         )

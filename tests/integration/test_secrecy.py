@@ -142,6 +142,23 @@ def test_memory_of_the_front_holds_neither_pin_nor_envelope(scene: Scene) -> Non
     assert found_in_memory(front_of(scene.vault).pid, needles) == {"marker"}
 
 
+def test_memory_of_keepers_is_kept_out_of_swap_or_the_log_says_why_not(scene: Scene) -> None:
+    """What is locked is memory that was touched: all of it, but for what other processes share."""
+    log = scene.vault.log_file.read_bytes()
+    for keeper in keepers_of(scene.vault):
+        if locked_bytes(keeper) > keeper.memory_info().rss // 2:
+            assert b'"event": "memory_locked"' in log
+        else:
+            assert b'"event": "memory_not_locked"' in log
+    assert locked_bytes(psutil.Process()) == 0  # the control: nobody asked for that here
+
+
+def locked_bytes(process: psutil.Process) -> int:
+    lines = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8").splitlines()
+    [locked] = [int(line.split()[1]) for line in lines if line.startswith("VmLck:")]
+    return locked * 1024
+
+
 def test_arguments_and_environments_hold_no_secret(scene: Scene) -> None:
     processes = [psutil.Process(scene.vault.pid), *children_of(scene.vault)]
     assert len(processes) == 1 + 1 + SHAPE.keepers

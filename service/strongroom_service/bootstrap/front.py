@@ -128,7 +128,11 @@ class _Front:
             log=self._log,
             on_ready=readiness.note_keepers,
         )
-        self._metrics.keepers_connected.set_function(lambda: pool.healthy_keepers)
+        metrics = self._metrics
+        metrics.keepers_connected.set_function(lambda: pool.healthy_keepers)
+        metrics.keepers_memory_unlocked.set_function(lambda: pool.count(lambda keeper: not keeper.memory_locked))
+        metrics.keepers_clock_held.set_function(lambda: pool.count(lambda keeper: keeper.clock_beyond_ms != 0))
+        metrics.keepers_clock_untrusted.set_function(lambda: pool.count(lambda keeper: not keeper.clock_trusted))
         return pool
 
     def _make_guard(self, rates: Rates) -> Guard:

@@ -10,6 +10,8 @@ from strongroom_service.bootstrap.host_clock import clock_check, inherited_ancho
 from strongroom_service.bootstrap.system import keeper_socket, keys_lock, random_bytes
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
+from strongroom_service.domain.errors import ClockUntrusted
+from strongroom_service.keeper.condition import Condition
 from strongroom_service.keeper.fulfilments import FulfilmentLog
 from strongroom_service.keeper.handler import KeeperHandler
 from strongroom_service.keeper.listener import listen
@@ -19,11 +21,13 @@ from strongroom_service.keeper.token.pin import read_pin
 from strongroom_service.keeper.token.pkcs11_token import Pkcs11Token
 from strongroom_service.link.hardening import harden_process
 from strongroom_service.link.heartbeat import Heartbeat
+from strongroom_service.link.memory_lock import lock_as_wished, lock_memory
 from strongroom_service.link.peer import PeerRule
 from strongroom_service.telemetry.logs import configure_logging, get_logger
 from strongroom_service.tokens.account_tokens import AccountTokenVerifier
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from strongroom_service.config.vault_file import VaultConfig
@@ -44,17 +48,23 @@ def run_keeper(config_path: Path, index: int) -> int:
     configure_logging(f"keeper-{index}")
     heartbeat = Heartbeat.inherited(os.environ)
     config = load_vault_config(config_path)
+    memory_locked = _lock_memory(config)  # before the PIN is read
     tenants = load_tenants(config.tenants_dir)
     with keys_lock(config.run_dir, exclusive=False), contextlib.closing(open_token(config)) as token:
         log = get_logger()
+        clock = steady_clock(inherited_anchor(os.environ), config.clock, log=log)
+        check_clock = clock_check(config.clock, read=read_discipline)
         handler = KeeperHandler(
             token=token,
             tenants=tenants,
             verifier=AccountTokenVerifier(tenants, config.audience),
             presented=PresentedRows(capacity=_PRESENTED_CAPACITY),
             fulfilments=FulfilmentLog(config.keepers.log_file),
-            clock=steady_clock(inherited_anchor(os.environ), config.clock, log=log),
-            check_clock=clock_check(config.clock, read=read_discipline),
+            clock=clock,
+            check_clock=check_clock,
+            condition=lambda: Condition(
+                memory_locked=memory_locked, clock_beyond=clock.beyond(), clock_trusted=_passes(check_clock)
+            ),
             random=random_bytes,
             log=log,
         )
@@ -76,6 +86,28 @@ def open_token(config: VaultConfig) -> Pkcs11Token:
         token_label=config.pkcs11.token_label,
         pin=read_pin(config.pkcs11.pin_file),
     )
+
+
+def _lock_memory(config: VaultConfig) -> bool:
+    """Keep this process's memory out of swap, as the configuration says; return whether it is.
+
+    Raises:
+        Misconfigured: it is required, and not possible here.
+    """
+    why_not = lock_as_wished(config.keepers.lock_memory, lock=lock_memory)
+    if why_not:
+        get_logger().warning("memory_not_locked", why=why_not)
+    else:
+        get_logger().info("memory_locked")
+    return not why_not
+
+
+def _passes(check_clock: Callable[[], None]) -> bool:
+    try:
+        check_clock()
+    except ClockUntrusted:
+        return False
+    return True
 
 
 def _peer_rule(config: VaultConfig) -> PeerRule:

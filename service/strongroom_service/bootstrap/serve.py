@@ -12,6 +12,7 @@ from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.link.child import ChildSpec
 from strongroom_service.link.hardening import harden_process
+from strongroom_service.link.memory_lock import lift_limit
 from strongroom_service.link.separation import check_keepers, check_separation
 from strongroom_service.link.supervisor import Supervisor, SupervisorTimes
 from strongroom_service.telemetry.logs import configure_logging, get_logger
@@ -78,6 +79,7 @@ def _prepare(config_path: Path) -> VaultConfig:
 
 
 def _supervise(config: VaultConfig, *, keepers: list[ChildSpec], front: ChildSpec | None) -> int:
+    lift_limit()
     times = SupervisorTimes(drain_seconds=config.drain_grace_seconds + _AFTER_GRACE_SECONDS)
     return int(Supervisor(keepers=keepers, front=front, times=times, log=get_logger()).run())
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -76,6 +76,11 @@ class Keepers(Section):
     )
     heartbeat_timeout_seconds: Seconds = Field(
         default=5.0, description="A keeper silent for so long is replaced; longer than a call may take."
+    )
+    lock_memory: Literal["where_possible", "required", "no"] = Field(
+        default="where_possible",
+        description="Keep the keepers' memory out of swap. Where that is not possible (RLIMIT_MEMLOCK) they say so and"
+        " go on, unless it is required.",
     )
     log_file: PathFromFile = Field(description="Where keepers log (record id, version, head) of all that they fulfil.")
 

@@ -9,7 +9,7 @@ import asyncio
 import functools
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar, cast
 
 from strongroom.v1 import vault_service_pb2
@@ -64,7 +64,7 @@ class Call:
     """What an RPC's method needs of its call."""
 
     method: RpcMethod
-    metadata: Metadata
+    metadata: Metadata = field(repr=False)
     request_id: str
 
 

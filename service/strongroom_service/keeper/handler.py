@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from strongroom_service.config.tenant_file import Tenants
     from strongroom_service.domain.clock import Clock
     from strongroom_service.domain.records import Record
+    from strongroom_service.keeper.condition import Condition
     from strongroom_service.keeper.describing import SignedAnswer
     from strongroom_service.keeper.fulfilments import FulfilmentLog
     from strongroom_service.keeper.judging import SealedStep
@@ -61,10 +62,11 @@ class KeeperHandler:
         fulfilments: FulfilmentLog,
         clock: Clock,
         check_clock: Callable[[], None],
+        condition: Callable[[], Condition],
         random: Callable[[int], bytes],
         log: Log,
     ) -> None:
-        """`check_clock` raises ClockUntrusted while nothing may be judged by this host's clock."""
+        """`check_clock` raises ClockUntrusted while nothing may be judged by this host's clock; `condition` is told."""
         self._token = token
         self._tenants = tenants
         self._verifier = verifier
@@ -72,6 +74,7 @@ class KeeperHandler:
         self._fulfilments = fulfilments
         self._clock = clock
         self._check_clock = check_clock
+        self._condition = condition
         self._random = random
         self._log = log
         self._chamber: _Chamber | None = None
@@ -104,7 +107,7 @@ class KeeperHandler:
                 return frames_pb2.KeeperReply(open_vault=self._open_vault(call.open_vault))
             case "probe":
                 self._token.probe()
-                return frames_pb2.KeeperReply(probe=frames_pb2.ProbeReply())
+                return frames_pb2.KeeperReply(probe=self._condition().reply())
             case "begin":
                 return frames_pb2.KeeperReply(begin=self._begin(call.begin))
             case "judge":

@@ -32,6 +32,7 @@ from strongroom_service.domain.errors import (
     Refusal,
     TokenFault,
 )
+from strongroom_service.link.condition import KeeperCondition
 
 if TYPE_CHECKING:
     from strongroom_service.application.keepers import Caller, Completion
@@ -120,9 +121,10 @@ def vault_opened(reply: frames.KeeperReply) -> frames.OpenVaultReply:
     return reply.open_vault
 
 
-def probed(reply: frames.KeeperReply) -> None:
-    """Raise unless the known-answer operation gave the known answer. Raises as `_require`."""
+def probed(reply: frames.KeeperReply) -> KeeperCondition:
+    """Return the keeper's condition; the known-answer operation gave the known answer. Raises as `_require`."""
     _require(reply, "probe")
+    return KeeperCondition.read(reply.probe)
 
 
 def signed_reply(reply: frames.KeeperReply) -> SignedReply:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from strongroom_service.application.rows import EventRow, RecordRow
     from strongroom_service.domain.ceremonies import Operation
+    from strongroom_service.link.condition import KeeperCondition
     from strongroom_service.link.connection import KeeperConnection
     from strongroom_service.link.log import Log
 
@@ -78,6 +79,10 @@ class KeeperPool:
     def healthy_keepers(self) -> int:
         """How many keepers have the vault open and gave the known answer at their last probe."""
         return sum(link.healthy for link in self._links)
+
+    def count(self, has: Callable[[KeeperCondition], bool]) -> int:
+        """Return how many of the connected keepers told at their last probe that they are in such a condition."""
+        return sum(link.condition is not None and has(link.condition) for link in self._links)
 
     @property
     def id_key(self) -> IdKey:

@@ -15,6 +15,7 @@ from strongroom_service.link.connection import KeeperConnection, connect
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from strongroom_service.link.condition import KeeperCondition
     from strongroom_service.link.log import Log
     from strongroom_service.link.vault_opening import VaultOpening
 
@@ -47,6 +48,7 @@ class KeeperLink:
 
     Attributes:
         connection: set while the vault is open on it, so while it can take calls.
+        condition: what the keeper told of itself with the last probe on `connection`; None before the first.
         healthy: whether the last probe on `connection` gave the known answer.
     """
 
@@ -66,6 +68,7 @@ class KeeperLink:
         self._log = log
         self._tell = tell
         self.connection: KeeperConnection | None = None
+        self.condition: KeeperCondition | None = None
         self.healthy = False
 
     async def run(self) -> NoReturn:
@@ -105,13 +108,13 @@ class KeeperLink:
                     reopen_at = loop.time() + self._times.reopen_interval_seconds
             self._log.error("keeper_lost", keeper=self._path.name, why=connection.closed.result())
         finally:
-            self.connection = None
+            self.connection = self.condition = None
             connection.end("the front lets go of this connection")
             self._set_health(healthy=False)
 
     async def _check(self, connection: KeeperConnection, *, reopen: bool) -> None:
         try:
-            codec.probed(await connection.send(codec.probe_call()))
+            self.condition = codec.probed(await connection.send(codec.probe_call()))
             if reopen:
                 await self._vault.open(connection)
         except StrongroomError as error:

@@ -130,6 +130,16 @@ class Metrics:
         self._make_decisions()
         self._make_keeper_calls()
         self.keepers_connected = self._gauge("strongroom_keepers_connected", "Keepers that answer this front.")
+        self.keepers_memory_unlocked = self._gauge(
+            "strongroom_keepers_memory_unlocked", "Keepers whose memory may be swapped out."
+        )
+        self.keepers_clock_held = self._gauge(
+            "strongroom_keepers_clock_held",
+            "Keepers that no longer follow their host's clock, which was set by too much.",
+        )
+        self.keepers_clock_untrusted = self._gauge(
+            "strongroom_keepers_clock_untrusted", "Keepers that judge nothing, as their host's clock is not kept right."
+        )
         self.single_user = self._gauge(
             "strongroom_single_user", "1 if front and keepers may share a user id, which is for development only."
         )

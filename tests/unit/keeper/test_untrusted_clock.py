@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from strongroom.keeper.v1 import frames_pb2
 from tests.fakes.desk import Desk, Refused, refused_for
 from tests.fakes.person import Person, open_release
 
@@ -41,6 +42,12 @@ def test_answer_to_what_was_committed_is_still_given(alice: Person) -> None:
     alice.complete(ceremony)
     alice.desk.clock.trusted = False
     assert open_release(ceremony, alice.fulfil(ceremony))
+
+
+def test_probe_tells_of_it(desk: Desk) -> None:
+    for trusted in (True, False):
+        desk.clock.trusted = trusted
+        assert desk.call(frames_pb2.KeeperCall(probe=frames_pb2.ProbeCall())).probe.clock_trusted is trusted
 
 
 def test_keeper_is_not_replaced_for_its_hosts_clock(alice: Person) -> None:

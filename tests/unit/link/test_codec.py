@@ -19,6 +19,7 @@ from strongroom_service.application.rows import Change, EventRow, RecordRow, Vau
 from strongroom_service.domain.ceremonies import Operation, RecoverySignature
 from strongroom_service.domain.credentials import WebAuthnAssertion, WebAuthnAttestation
 from strongroom_service.domain.errors import (
+    ClockUntrusted,
     Fault,
     InvalidField,
     Misconfigured,
@@ -29,6 +30,7 @@ from strongroom_service.domain.errors import (
     TokenFault,
 )
 from strongroom_service.link import codec
+from strongroom_service.link.condition import KeeperCondition
 
 CALLER = Caller(account_token="token", request_id="request")
 ROW = RecordRow(record_id=b"r" * 32, version=7, sealed=b"sealed")
@@ -181,6 +183,12 @@ def test_verdict_of_a_completion_granted_before() -> None:
     assert codec.verdict(reply) == AlreadyGranted()
 
 
+def test_probe_tells_the_condition_of_the_keeper() -> None:
+    reply = frames.ProbeReply(memory_locked=True, clock_beyond_ms=-90_000, clock_trusted=False)
+    condition = codec.probed(frames.KeeperReply(probe=reply))
+    assert condition == KeeperCondition(memory_locked=True, clock_beyond_ms=-90_000, clock_trusted=False)
+
+
 @pytest.mark.parametrize("reason", list(Reason))
 def test_each_reason_is_refused_under_its_own_name(reason: Reason) -> None:
     reply = frames.KeeperReply(refusal=frames.RefusalReply(reason=reason.value))
@@ -197,7 +205,7 @@ def test_invalid_field_names_field_and_rule() -> None:
     assert (caught.value.field, caught.value.rule) == ("assertion.signature", "required")
 
 
-@pytest.mark.parametrize("kind", [RecordRejected, TokenFault, Misconfigured])
+@pytest.mark.parametrize("kind", [RecordRejected, TokenFault, ClockUntrusted, Misconfigured])
 def test_faults_that_a_keeper_can_have_keep_their_kind(kind: type[Fault]) -> None:
     reply = frames.KeeperReply(fault=frames.FaultReply(kind=kind.__name__, detail="why"))
     with pytest.raises(kind, match="why"):

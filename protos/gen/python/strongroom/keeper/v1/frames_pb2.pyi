@@ -299,16 +299,29 @@ Global___ProbeCall: _TypeAlias = ProbeCall  # noqa: Y015
 
 @_typing.final
 class ProbeReply(_message.Message):
-    """The token answered as it should."""
+    """The token answered as it should; and what an operator should know of this keeper, which has no port of its own."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    MEMORY_LOCKED_FIELD_NUMBER: _builtins.int
+    CLOCK_BEYOND_MS_FIELD_NUMBER: _builtins.int
+    CLOCK_TRUSTED_FIELD_NUMBER: _builtins.int
+    memory_locked: _builtins.bool
+    """Whether its memory is kept out of swap."""
+    clock_beyond_ms: _builtins.int
+    """Milliseconds by which the clock of its host is ahead of (negative: behind) the time it goes by; 0 is good."""
+    clock_trusted: _builtins.bool
+    """Whether it begins and judges by that clock."""
     def __init__(
         self,
+        *,
+        memory_locked: _builtins.bool = ...,
+        clock_beyond_ms: _builtins.int = ...,
+        clock_trusted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_beyond_ms", b"clock_beyond_ms", "clock_trusted", b"clock_trusted", "memory_locked", b"memory_locked"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
