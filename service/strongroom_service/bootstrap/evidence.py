@@ -8,7 +8,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from strongroom_service.application.verify_histories import Kept, Verified, verify_histories
-from strongroom_service.bootstrap.operators import become_front, pinned_fingerprints
+from strongroom_service.bootstrap.operators import (
+    become_front,
+    open_vault,
+    operators_keeper,
+    pinned_fingerprints,
+)
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.keeper.formats.checkpoint import check_signature
 from strongroom_service.link.hardening import harden_process
@@ -19,33 +24,44 @@ from strongroom_service.telemetry.logs import configure_logging
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from strongroom_service.config.vault_file import VaultConfig
+
 Say = Callable[[str], None]
 
 
-def run_events_verify(config_path: Path, *, checkpoint: Path | None, pins: tuple[str, ...], say: Say) -> bool:
-    """Recompute every chain, against a checkpoint if there is one; tell what is wrong. Return whether nothing is.
+def run_events_verify(
+    config_path: Path, *, checkpoint: Path | None, pins: tuple[str, ...], ask_keeper: bool, say: Say
+) -> bool:
+    """Recompute every chain, against a checkpoint and a keeper if told so; say what is wrong; return whether none is.
 
     Raises:
-        Misconfigured, StoreUnavailable: configuration or database are not fit.
+        Misconfigured, StoreUnavailable, KeeperUnavailable, TokenFault: configuration, database or keeper are not fit.
         BrokenCheckpoint: the checkpoint is none, or not signed by a pinned key.
     """
     harden_process()
     configure_logging("events")
     config = load_vault_config(config_path)
     with contextlib.ExitStack() as held:
-        file = held.enter_context(CheckpointFile(checkpoint)) if checkpoint is not None else None
-        become_front(config)
         kept = Kept()
-        if file is not None:
+        if checkpoint is not None:
+            file = held.enter_context(CheckpointFile(checkpoint))
             check_signature(file.signed, pins=pinned_fingerprints(config, pins))
             kept = Kept(checkpoint=f"checkpoint {file.signed.head.serial}", leaves=file.leaves())
-        reader = SqliteReader.open_reader(config.database.path)
-        held.callback(reader.close)
-        verified = asyncio.run(verify_histories(reader, kept=kept, keeper=None, tell=lambda each: say(str(each))))
+        verified = asyncio.run(_verify(config, kept=kept, ask_keeper=ask_keeper, say=say))
     say(summary_of(verified))
-    if file is None:
+    if checkpoint is None and not ask_keeper:
         say("Without a checkpoint and a keeper gaps, missing ends and missing rows show, an altered event does not.")
     return verified.findings == 0
+
+
+async def _verify(config: VaultConfig, *, kept: Kept, ask_keeper: bool, say: Say) -> Verified:
+    async with contextlib.AsyncExitStack() as held:
+        keeper = await held.enter_async_context(operators_keeper(config)) if ask_keeper else None
+        become_front(config)
+        reader = held.enter_context(contextlib.closing(SqliteReader.open_reader(config.database.path)))
+        if keeper is not None:
+            await open_vault(keeper, reader)
+        return await verify_histories(reader, kept=kept, keeper=keeper, tell=lambda each: say(str(each)))
 
 
 def summary_of(verified: Verified) -> str:

@@ -1,4 +1,4 @@
-"""A keeper process: the PIN, the token session and the judge, behind one Unix socket."""
+"""A keeper process: the PIN, the token session and the judge, behind two Unix sockets: the front's and operators'."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from strongroom_service.bootstrap.host_clock import clock_check, inherited_anchor, read_discipline, steady_clock
-from strongroom_service.bootstrap.system import keeper_socket, keys_lock, random_bytes
+from strongroom_service.bootstrap.system import keeper_socket, keys_lock, operator_socket, random_bytes
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.errors import ClockUntrusted
@@ -16,13 +16,15 @@ from strongroom_service.keeper.fulfilments import FulfilmentLog
 from strongroom_service.keeper.handler import KeeperHandler
 from strongroom_service.keeper.listener import listen
 from strongroom_service.keeper.loop import Ending, KeeperLoop
+from strongroom_service.keeper.operating import OperatorHandler
 from strongroom_service.keeper.presented import PresentedRows
 from strongroom_service.keeper.token.pin import read_pin
 from strongroom_service.keeper.token.pkcs11_token import Pkcs11Token
+from strongroom_service.keeper.visits import Door, operator_visit
 from strongroom_service.link.hardening import harden_process
 from strongroom_service.link.heartbeat import Heartbeat
 from strongroom_service.link.memory_lock import lock_as_wished, lock_memory
-from strongroom_service.link.peer import PeerRule
+from strongroom_service.link.peer import OperatorRule, PeerRule
 from strongroom_service.telemetry.logs import configure_logging, get_logger
 from strongroom_service.tokens.account_tokens import AccountTokenVerifier
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 _PRESENTED_CAPACITY: Final = 65_536
 # Who may connect is asked of the kernel (`PeerRule`), and the folder lets only the front's group pass.
 _SOCKET_MODE: Final = 0o666
+# Root and the keepers' own user: whoever is neither is stopped by the file system already.
+_OPERATORS_SOCKET_MODE: Final = 0o600
 
 
 def run_keeper(config_path: Path, index: int) -> int:
@@ -54,6 +58,7 @@ def run_keeper(config_path: Path, index: int) -> int:
         log = get_logger()
         clock = steady_clock(inherited_anchor(os.environ), config.clock, log=log)
         check_clock = clock_check(config.clock, read=read_discipline)
+        beat = heartbeat.beat if heartbeat is not None else lambda: None
         handler = KeeperHandler(
             token=token,
             tenants=tenants,
@@ -72,8 +77,17 @@ def run_keeper(config_path: Path, index: int) -> int:
             listener=listen(keeper_socket(config, index), mode=_SOCKET_MODE),
             admit=_peer_rule(config).admit,
             handler=handler,
-            beat=heartbeat.beat if heartbeat is not None else lambda: None,
+            beat=beat,
             log=log,
+            operators=Door(
+                listener=listen(operator_socket(config, index), mode=_OPERATORS_SOCKET_MODE),
+                admit=OperatorRule(own_uid=os.geteuid()).admit,
+                welcome=lambda: operator_visit(
+                    OperatorHandler(keeper=handler, clock=clock, random=random_bytes, log=log).handle,
+                    beat=beat,
+                    log=log,
+                ),
+            ),
         )
         return 0 if loop.run() is Ending.ASKED else 1
 

@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from strongroom_service.bootstrap.system import FINGERPRINT_NAME
+from strongroom_service.bootstrap.system import FINGERPRINT_NAME, operator_socket
 from strongroom_service.domain.errors import Misconfigured
 from strongroom_service.link.hardening import harden_process
+from strongroom_service.link.operator_connection import connect_operator
+from strongroom_service.link.operator_keeper import OperatorKeeper
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
+    from strongroom_service.application.evidence import VaultStanding
     from strongroom_service.config.vault_file import VaultConfig
+    from strongroom_service.store.sqlite import SqliteReader
 
 _FINGERPRINT_BYTES = 32
+
+
+@contextlib.asynccontextmanager
+async def operators_keeper(config: VaultConfig) -> AsyncIterator[OperatorKeeper]:
+    """Connect to a keeper, as who we are now: to be done before `become_front`, as it admits no front.
+
+    Raises:
+        KeeperUnavailable: none takes the connection.
+    """
+    paths = [operator_socket(config, index) for index in range(config.keepers.count)]
+    connection = await connect_operator(paths)
+    try:
+        yield OperatorKeeper(connection)
+    finally:
+        connection.close()
+
+
+async def open_vault(keeper: OperatorKeeper, reader: SqliteReader) -> VaultStanding:
+    """Have the keeper open the vault's row as it stands in the database.
+
+    Raises:
+        Misconfigured: there is none, or it is not of this token.
+        RecordRejected: the keeper has opened a newer one: the database was put back, or is not the service's.
+    """
+    row = await reader.load_vault()
+    if row is None:
+        raise Misconfigured("the vault has no keys yet: run `strongroomd init`")
+    return await keeper.open_vault(row)
 
 
 def become_front(config: VaultConfig) -> None:

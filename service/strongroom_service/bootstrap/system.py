@@ -44,6 +44,11 @@ def keeper_socket(config: VaultConfig, index: int) -> Path:
     return config.run_dir / f"keeper-{index}.sock"
 
 
+def operator_socket(config: VaultConfig, index: int) -> Path:
+    """Return where keeper number `index` listens for operators' commands."""
+    return config.run_dir / f"operator-{index}.sock"
+
+
 @contextlib.contextmanager
 def acting_as(uid: int | None, gid: int | None) -> Iterator[None]:
     """Act under these ids where we are root and ids are given: files made inside belong to who will need them.

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from strongroom_service.cli.options import ConfigFile, Pins
+from strongroom_service.cli.options import AskKeeper, ConfigFile, Pins
 
 EX_FINDINGS: Final = 1
 
@@ -21,14 +21,16 @@ def events() -> None:
 
 @events_app.command()
 def verify(
+    *,
     config: ConfigFile,
     checkpoint: Annotated[
         Path | None, typer.Option(help="A checkpoint's file: every chain must pass through its leaf.", dir_okay=False)
     ] = None,
     pin: Pins = None,
+    keeper: AskKeeper = False,
 ) -> None:
     """Recompute every record's chain from the database; name what was removed, altered, inserted or cut. 1 if any."""
     from strongroom_service.bootstrap.evidence import run_events_verify
 
-    good = run_events_verify(config, checkpoint=checkpoint, pins=tuple(pin or ()), say=typer.echo)
+    good = run_events_verify(config, checkpoint=checkpoint, pins=tuple(pin or ()), ask_keeper=keeper, say=typer.echo)
     raise typer.Exit(0 if good else EX_FINDINGS)

@@ -15,3 +15,7 @@ Pins = Annotated[
         "--pin", help="Fingerprint of an identity key that may have signed; default: identity.fingerprint of `init`."
     ),
 ]
+
+AskKeeper = Annotated[
+    bool, typer.Option("--keeper", help="Have a running keeper open every row and event: as root, or as its own user.")
+]

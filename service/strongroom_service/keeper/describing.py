@@ -10,13 +10,12 @@ from strongroom_service.domain.attempts import attempts_left, releases_left
 from strongroom_service.domain.errors import InvalidField, RecordRejected
 from strongroom_service.domain.records import GENESIS_HEAD, head_of, next_head, version_of
 from strongroom_service.keeper.formats.enums import MODES, STATES
-from strongroom_service.keeper.formats.event_codec import OpenedEvent, decode_event
 from strongroom_service.keeper.formats.page_token import PageStart, make_page_token, read_page_token
 from strongroom_service.keeper.formats.receipt import ReceiptFor, sign_receipt
 from strongroom_service.keeper.formats.record_codec import policy_message
-from strongroom_service.keeper.formats.sealing import Kind, derive_one_time_key, parse_header
 from strongroom_service.keeper.formats.statement import timestamp_of
 from strongroom_service.keeper.formats.wrapping import MAX_ENVELOPE_BYTES
+from strongroom_service.keeper.unsealing import unseal_event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +92,7 @@ class Describer:
         """Fill `reply` from `start` backwards along the chain; return where the next page begins."""
         version, head, size = start.version, start.chain_head, 0
         for row in rows:
-            opened = self._open_event(case, row)
+            opened = unseal_event(self.keys, row, record_id=case.record_id)
             if row.version != version or next_head(opened.previous_head, row.sealed) != head:
                 message = f"the history does not continue at version {version}"
                 raise RecordRejected(message)
@@ -112,14 +111,6 @@ class Describer:
             message = "the history does not begin at its genesis"
             raise RecordRejected(message)
         return PageStart(version=version, chain_head=head)
-
-    def _open_event(self, case: Case, row: frames_pb2.EventRow) -> OpenedEvent:
-        header = parse_header(row.sealed)
-        if not self.keys.may_open_events(header.epoch):
-            message = f"an event is sealed under epoch {header.epoch}, which is not in use"
-            raise RecordRejected(message)
-        key = derive_one_time_key(self.keys.token, header)
-        return decode_event(key.open(Kind.EVENT, record_id=case.record_id, version=row.version, sealed=row.sealed))
 
     def _sign(self, receipt_for: ReceiptFor, nonce: bytes, reply: bytes, *, record: Record | None) -> SignedAnswer:
         if len(nonce) != NONCE_BYTES:

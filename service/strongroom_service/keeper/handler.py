@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from strongroom_service.keeper.describing import SignedAnswer
     from strongroom_service.keeper.fulfilments import FulfilmentLog
     from strongroom_service.keeper.judging import SealedStep
-    from strongroom_service.keeper.loop import Log
     from strongroom_service.keeper.presented import PresentedRows
     from strongroom_service.keeper.token.port import Token
     from strongroom_service.keeper.vault_keys import VaultKeys
+    from strongroom_service.keeper.visits import Log
     from strongroom_service.tokens.account_tokens import AccountTokenVerifier
 
 
@@ -84,6 +84,22 @@ class KeeperHandler:
     def spent(self) -> bool:
         """Whether the token session is lost, so that this process must be replaced."""
         return self._spent
+
+    def spend(self) -> None:
+        """Note that the token session is lost, as others who use it have found."""
+        self._spent = True
+
+    @property
+    def keys(self) -> VaultKeys:
+        """The keys of the vault's row that is open.
+
+        Raises:
+            Misconfigured: none is.
+        """
+        if self._chamber is None:
+            message = "the vault is not open"
+            raise Misconfigured(message)
+        return self._chamber.keys
 
     def handle(self, call: frames_pb2.KeeperCall) -> frames_pb2.KeeperReply:
         """Answer `call`."""

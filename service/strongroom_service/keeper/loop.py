@@ -14,11 +14,13 @@ from enum import Enum, unique
 from functools import partial
 from typing import Final, Protocol
 
-from strongroom.keeper.v1.frames_pb2 import FaultReply, KeeperCall, KeeperReply
+from google.protobuf.message import DecodeError
+
+from strongroom.keeper.v1.frames_pb2 import KeeperCall, KeeperReply
 from strongroom_service.domain.errors import StrongroomError
 from strongroom_service.keeper.stop_signals import StopSignals
+from strongroom_service.keeper.visits import Door, Log, front_visit
 from strongroom_service.keeper.wire import Connection, ConnectionEnded
-from strongroom_service.link.frames import FrameError, encode_frame
 
 _IDLE_SECONDS: Final = 0.25
 # Without a descriptor left there is nobody to accept, and whoever waits keeps the listener ready all the same.
@@ -28,28 +30,14 @@ _LAST_FLUSH_SECONDS: Final = 1.0
 
 
 class Handler(Protocol):
-    """What answers the calls of one keeper process; its connections share it."""
+    """What answers the calls of the front to one keeper process; its connections share it."""
 
     def handle(self, call: KeeperCall) -> KeeperReply:
-        """Return the answer; its call id is set by the loop.
-
-        The first call of each connection that gets here opens the vault. What is raised becomes a fault reply that
-        holds the exception's type name only.
-        """
+        """Return the answer; its call id is set by the visit."""
 
     @property
     def spent(self) -> bool:
         """Whether this process must be replaced, as when its token session is lost: looked at after each call."""
-
-
-class Log(Protocol):
-    """Structured lines."""
-
-    def info(self, event: str, **fields: object) -> object:
-        """Write a line about the normal run of things."""
-
-    def error(self, event: str, **fields: object) -> object:
-        """Write a line that an operator should see."""
 
 
 @unique
@@ -71,29 +59,31 @@ class KeeperLoop:
         handler: Handler,
         beat: Callable[[], None],
         log: Log,
+        operators: Door | None = None,
         most_blocked_seconds: float = 5.0,
     ) -> None:
-        """Make a loop that accepts from `listener`.
+        """Make a loop that accepts fronts from `listener`, and operators' commands by their own door.
 
         `admit` raises StrongroomError for a peer that may not connect. `beat` is called before and after each call, and
         at least every 250 ms in between. A peer that takes no byte of its reply for `most_blocked_seconds` is dropped.
         """
-        self._listener = listener
-        self._admit = admit
+        front = Door(listener=listener, admit=admit, welcome=lambda: front_visit(handler.handle, beat=beat, log=log))
+        self._doors = (front,) if operators is None else (front, operators)
         self._handler = handler
         self._beat = beat
         self._log = log
         self._most_blocked_seconds = most_blocked_seconds
         self._selector = selectors.DefaultSelector()
         self._stop = StopSignals()
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, Door] = {}
         self._blocked: set[Connection] = set()
-        self._accepts_again_at: float | None = None
+        self._accepts_again_at: dict[Door, float] = {}
 
     def run(self) -> Ending:
         """Answer until asked to stop (the call in hand is finished) or until the handler is spent."""
         with self._selector as selector, self._stop as stop:
-            selector.register(self._listener, selectors.EVENT_READ, self._accept)
+            for door in self._doors:
+                selector.register(door.listener, selectors.EVENT_READ, partial(self._accept, door))
             selector.register(stop, selectors.EVENT_READ, lambda: None)
             while not self._ending():
                 self._beat()
@@ -103,38 +93,41 @@ class KeeperLoop:
                 self._accept_again()
             for connection in self._connections:
                 connection.finish(within_seconds=_LAST_FLUSH_SECONDS)
-            self._listener.close()
+            for door in self._doors:
+                door.listener.close()
         return Ending.ASKED if stop.asked else Ending.SPENT
 
     def _ending(self) -> bool:
         return self._stop.asked or self._handler.spent
 
-    def _accept(self) -> None:
+    def _accept(self, door: Door) -> None:
         try:
-            peer, _ = self._listener.accept()
+            peer, _ = door.listener.accept()
         except OSError as error:  # gone again, or no descriptor left: tried anew after a while, not at every turn
             self._log.error("keeper_accept_failed", why=error.strerror)
-            self._selector.unregister(self._listener)
-            self._accepts_again_at = time.monotonic() + _UNABLE_SECONDS
+            self._selector.unregister(door.listener)
+            self._accepts_again_at[door] = time.monotonic() + _UNABLE_SECONDS
             return
         try:
-            self._admit(peer)
+            door.admit(peer)
         except StrongroomError as refused:
             self._log.error("keeper_peer_refused", why=str(refused))
             peer.close()
             return
-        if len(self._connections) >= _MOST_CONNECTIONS:
+        # Each door for itself: a front that uses up its own does not shut operators out.
+        if list(self._connections.values()).count(door) >= _MOST_CONNECTIONS:
             self._log.error("keeper_peer_refused", why="too many connections")
             peer.close()
             return
-        connection = Connection(peer)
-        self._connections.add(connection)
+        connection = Connection(peer, door.welcome())
+        self._connections[connection] = door
         self._selector.register(connection, selectors.EVENT_READ, partial(self._turn, connection))
 
     def _accept_again(self) -> None:
-        if self._accepts_again_at is not None and time.monotonic() >= self._accepts_again_at:
-            self._accepts_again_at = None
-            self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        for door, at in tuple(self._accepts_again_at.items()):
+            if time.monotonic() >= at:
+                del self._accepts_again_at[door]
+                self._selector.register(door.listener, selectors.EVENT_READ, partial(self._accept, door))
 
     def _turn(self, connection: Connection) -> None:
         """Take one step with a connection that is ready: read or write, then answer what has been read."""
@@ -145,9 +138,9 @@ class KeeperLoop:
             else:
                 connection.receive()
             while connection.calls and not connection.blocked and not self._ending():
-                connection.send(self._answer(connection, connection.calls.popleft()))
-        except ConnectionEnded as ended:
-            self._drop(connection, why=str(ended))
+                connection.send(connection.visit.answer(connection.calls.popleft()))
+        except (ConnectionEnded, DecodeError) as ended:
+            self._drop(connection, why=str(ended) if isinstance(ended, ConnectionEnded) else f"no message: {ended}")
             return
         if connection.blocked != was_blocked:
             self._wait_for(connection, selectors.EVENT_WRITE if connection.blocked else selectors.EVENT_READ)
@@ -167,43 +160,6 @@ class KeeperLoop:
     def _drop(self, connection: Connection, *, why: str) -> None:
         self._log.info("keeper_connection_ended", why=why)
         self._selector.unregister(connection)
-        self._connections.discard(connection)
+        del self._connections[connection]
         self._blocked.discard(connection)
         connection.close()
-
-    def _answer(self, connection: Connection, call: KeeperCall) -> bytes:
-        if connection.opened or call.WhichOneof("call") == "open_vault":
-            reply = self._handle(call)
-            connection.opened = connection.opened or reply.HasField("open_vault")
-        else:
-            reply = _fault("the vault is not open on this connection")
-        reply.call_id = call.call_id
-        try:
-            return encode_frame(reply.SerializeToString())
-        except FrameError as error:
-            reply = _fault(type(error).__name__)
-            reply.call_id = call.call_id
-            return encode_frame(reply.SerializeToString())
-
-    def _handle(self, call: KeeperCall) -> KeeperReply:
-        self._beat()
-        try:
-            return self._handler.handle(call)
-        except Exception as error:  # noqa: BLE001  one call's bug must not end the others; its text may hold secrets
-            kind = type(error).__name__
-            self._log.error("keeper_call_failed", call=call.WhichOneof("call"), error=kind, at=_place_of(error))
-            return _fault(kind)
-        finally:
-            self._beat()
-
-
-def _fault(detail: str) -> KeeperReply:
-    return KeeperReply(fault=FaultReply(kind="INTERNAL", detail=detail))
-
-
-def _place_of(error: Exception) -> str:
-    """Where `error` was raised, as module:line; no values, unlike a traceback with its text."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "" if trace is None else f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}"

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from strongroom_service.domain.errors import RecordRejected
 from strongroom_service.domain.identifiers import record_id_of
-from strongroom_service.keeper.formats.record_codec import decode_record
-from strongroom_service.keeper.formats.sealing import Kind, derive_one_time_key, parse_header
+from strongroom_service.keeper.unsealing import unseal_record
 
 if TYPE_CHECKING:
     from strongroom.keeper.v1 import frames_pb2
@@ -57,7 +56,7 @@ class RecordOpener:
             message = "a row has no version"
             raise RecordRejected(message)
         self._presented.check(record_id, version=row.version, sealed=row.sealed)
-        record = self._opened.get((record_id, row.version, row.sealed)) or self._unseal(record_id, row)
+        record = self._opened.get((record_id, row.version, row.sealed)) or unseal_record(self._keys, row)
         if (record.tenant, record.account, record.version) != (identity.tenant, identity.account, row.version):
             message = "an opened record names another account or version than its row"
             raise RecordRejected(message)
@@ -72,11 +71,3 @@ class RecordOpener:
         self._opened.move_to_end(key)
         if len(self._opened) > self._remembered:
             self._opened.popitem(last=False)
-
-    def _unseal(self, record_id: bytes, row: frames_pb2.Row) -> Record:
-        header = parse_header(row.sealed)
-        if not self._keys.may_open_records(header.epoch):
-            message = f"a record is sealed under epoch {header.epoch}, which is not in use"
-            raise RecordRejected(message)
-        key = derive_one_time_key(self._keys.token, header)
-        return decode_record(key.open(Kind.RECORD, record_id=record_id, version=row.version, sealed=row.sealed))

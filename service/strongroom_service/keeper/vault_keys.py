@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from strongroom_service.domain.checkpoints import NO_CHECKPOINT
+from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.epochs import EpochState
 from strongroom_service.domain.errors import RecordRejected
 from strongroom_service.domain.fields import encode_fields
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from strongroom.v1 import resources_pb2
-    from strongroom_service.domain.clock import Millis
+    from strongroom_service.domain.checkpoints import CheckpointHead
     from strongroom_service.keeper.token.port import Token
 
 _CEREMONY_KEY_LABEL = "strongroom/v1/ceremony-key"
@@ -114,7 +116,9 @@ def make_vault(
         keys=keys,
         key_bundle=_next_bundle(token, keys, previous=None, now=now),
         created_at=now,
-        checkpoint_sha256=bytes(32),
+        checkpoint_sha256=NO_CHECKPOINT,
+        checkpoint_serial=0,
+        checkpoint_at=Millis(0),
     )
     return contents.version, _seal(token, contents, random=random)
 
@@ -125,6 +129,18 @@ def renew_bundle(keys: VaultKeys, *, now: Millis, random: Callable[[int], bytes]
         keys.contents,
         version=keys.contents.version + 1,
         key_bundle=_next_bundle(keys.token, keys.contents.keys, previous=keys.contents.key_bundle, now=now),
+    )
+    return _seal(keys.token, contents, random=random)
+
+
+def keep_checkpoint(keys: VaultKeys, head: CheckpointHead, *, random: Callable[[int], bytes]) -> bytes:
+    """Return the sealed successor of the vault row, which keeps the checkpoint of `head`."""
+    contents = replace(
+        keys.contents,
+        version=head.vault_version,
+        checkpoint_sha256=head.digest,
+        checkpoint_serial=head.serial,
+        checkpoint_at=head.made_at,
     )
     return _seal(keys.token, contents, random=random)
 

@@ -6,14 +6,13 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from google.protobuf.message import DecodeError
-
-from strongroom.keeper.v1.frames_pb2 import KeeperCall
 from strongroom_service.domain.errors import StrongroomError
 from strongroom_service.link.frames import FrameError, FrameReader
 
 if TYPE_CHECKING:
     import socket
+
+    from strongroom_service.keeper.visits import Visit
 
 _READ_BYTES: Final = 64 * 1024
 
@@ -29,18 +28,18 @@ class Connection:
     a peer that does not read costs one reply and what one read brought.
 
     Attributes:
-        calls: read and not yet answered, oldest first.
-        opened: whether the vault was opened on this connection.
+        calls: payloads read and not yet answered, oldest first.
+        visit: what answers them.
     """
 
-    def __init__(self, peer: socket.socket) -> None:
+    def __init__(self, peer: socket.socket, visit: Visit) -> None:
         peer.settimeout(0)
         self._socket = peer
         self._reader = FrameReader()
         self._output = b""
         self._blocked_at = 0.0
-        self.calls: deque[KeeperCall] = deque()
-        self.opened = False
+        self.calls: deque[bytes] = deque()
+        self.visit = visit
 
     def fileno(self) -> int:
         """For the selector."""
@@ -59,7 +58,7 @@ class Connection:
         """Read once, and add the calls that this completes.
 
         Raises:
-            ConnectionEnded: the peer is gone, or what it sent is no call.
+            ConnectionEnded: the peer is gone, or what it sent is no frame.
         """
         try:
             data = self._socket.recv(_READ_BYTES)
@@ -70,8 +69,8 @@ class Connection:
         if not data:
             raise ConnectionEnded("closed by the peer")
         try:
-            self.calls.extend(map(KeeperCall.FromString, self._reader.feed(data)))
-        except (FrameError, DecodeError) as error:
+            self.calls.extend(self._reader.feed(data))
+        except FrameError as error:
             raise ConnectionEnded(f"broken frame: {error}") from error
 
     def send(self, frame: bytes) -> None:

@@ -61,6 +61,29 @@ class PeerRule:
         self.check(peer_of(connection))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorRule:
+    """Operators' commands may connect as root, or as the keeper's own user: both could read its memory anyway.
+
+    With `single_user` the front has that id too: development only.
+    """
+
+    own_uid: int
+
+    def admit(self, connection: socket.socket) -> None:
+        """Raise unless the peer of `connection` (AF_UNIX) is one of them. Raises as `check`."""
+        self.check(peer_of(connection))
+
+    def check(self, peer: Peer) -> None:
+        """Raise unless `peer` is one of them.
+
+        Raises:
+            PeerRefused: it is not; the message names its user id and process id.
+        """
+        if peer.uid not in {0, self.own_uid}:
+            raise PeerRefused(f"process {peer.pid} has user id {peer.uid}, which is no operator's")
+
+
 def peer_of(connection: socket.socket) -> Peer:
     """Return the credentials of the process at the other end of a Unix socket."""
     return Peer(*_UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.development.environment import VaultFiles
+from tests.integration.service.daemons import Python
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +27,12 @@ class Said:
         return [line.split(":", 1)[0] for line in self.lines if ": record " in line or line.startswith("restored: ")]
 
 
-def strongroomd(config_file: Path, *arguments: str) -> Said:
+def strongroomd(config_file: Path, *arguments: str, python: Python | None = None) -> Said:
     """Run a command to its end."""
+    interpreter = python or Python()
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "strongroom_service.cli.main", *arguments, "--config", str(config_file)],
+        [interpreter.executable, "-P", "-m", "strongroom_service.cli.main", *arguments, "--config", str(config_file)],
+        env=interpreter.environment,
         check=False,
         capture_output=True,
         text=True,

@@ -17,6 +17,7 @@ from strongroom.v1 import resources_pb2
 from strongroom_service.link.frames import encode_frame
 from tests.fakes.hand_client import HandClient
 from tests.integration.service.daemons import Daemon, Python, User
+from tests.integration.service.evidence import strongroomd
 from tests.integration.service.users import (
     FRONT,
     KEEPER,
@@ -167,6 +168,20 @@ def test_each_keeper_answers_the_front_and_turns_others_away(separate: Separate)
         assert "PermissionError" in run_as(STRANGER, separate.python, CALL_KEEPER, str(path), FRAME).stderr
     log = separate.daemon.log_file.read_text(encoding="utf-8")
     assert log.count(f"has user id {STRANGER.uid}") == log.count(f"has the keeper's own user id {KEEPER.uid}") == 2
+
+
+def test_operators_are_root_and_the_keepers_user_alone(separate: Separate) -> None:
+    frame = encode_frame(b"\x08\x07").hex()  # OperatorCall with call_id 7 and no call: answered with a fault
+    for path in (separate.files.folder / "run").glob("operator-*.sock"):
+        assert owner(path) == (KEEPER.uid, KEEPER.gid, 0o600)
+        for user in (KEEPER, User(uid=0, gid=0)):
+            assert run_as(user, separate.python, CALL_KEEPER, str(path), frame).stdout == "answered\n"
+        for other in (FRONT, STRANGER_IN_FRONTS_GROUP, STRANGER):
+            assert "PermissionError" in run_as(other, separate.python, CALL_KEEPER, str(path), frame).stderr
+    said = strongroomd(separate.files.config_file, "events", "verify", "--keeper", python=separate.python)
+    assert (said.code, said.errors) == (0, "")
+    for path in (separate.files.folder / "data").iterdir():  # read by root's command, and still the front's
+        assert owner(path) == (FRONT.uid, FRONT.gid, 0o600), path
 
 
 def test_keepers_are_replaced_under_the_same_user(separate: Separate) -> None:

@@ -57,6 +57,8 @@ class VaultContents:
     key_bundle: resources_pb2.SignedKeyBundle
     created_at: Millis
     checkpoint_sha256: bytes
+    checkpoint_serial: int
+    checkpoint_at: Millis
 
     def active_epoch(self, purpose: KeyPurpose) -> int:
         """Return the epoch that is in use for `purpose`.
@@ -98,6 +100,8 @@ def encode_vault(contents: VaultContents) -> bytes:
         key_bundle=contents.key_bundle,
         created_at=contents.created_at,
         checkpoint_sha256=contents.checkpoint_sha256,
+        checkpoint_serial=contents.checkpoint_serial,
+        checkpoint_at=contents.checkpoint_at,
     )
     return message.SerializeToString(deterministic=True)
 
@@ -129,4 +133,6 @@ def decode_vault(serialized: bytes) -> VaultContents:
         key_bundle=message.key_bundle,
         created_at=Millis(message.created_at),
         checkpoint_sha256=message.checkpoint_sha256,
+        checkpoint_serial=message.checkpoint_serial,
+        checkpoint_at=Millis(message.checkpoint_at),
     )

@@ -457,6 +457,8 @@ class VaultRowState(_message.Message):
     KEY_BUNDLE_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     CHECKPOINT_SHA256_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_SERIAL_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_AT_FIELD_NUMBER: _builtins.int
     format: _builtins.int
     """1."""
     version: _builtins.int
@@ -464,7 +466,11 @@ class VaultRowState(_message.Message):
     created_at: _builtins.int
     """When the vault was made, unix milliseconds."""
     checkpoint_sha256: _builtins.bytes
-    """SHA-256 of the last exported checkpoint; zeros before the first."""
+    """Digest of the last exported checkpoint; zeros before the first."""
+    checkpoint_serial: _builtins.int
+    """Its serial; 0 before the first."""
+    checkpoint_at: _builtins.int
+    """When it was made, unix milliseconds; 0 before the first."""
     @_builtins.property
     def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeyState]:
         """Every key that the token must hold."""
@@ -482,10 +488,12 @@ class VaultRowState(_message.Message):
         key_bundle: _resources_pb2.SignedKeyBundle | None = ...,
         created_at: _builtins.int = ...,
         checkpoint_sha256: _builtins.bytes = ...,
+        checkpoint_serial: _builtins.int = ...,
+        checkpoint_at: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key_bundle", b"key_bundle"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_sha256", b"checkpoint_sha256", "created_at", b"created_at", "format", b"format", "key_bundle", b"key_bundle", "keys", b"keys", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_at", b"checkpoint_at", "checkpoint_serial", b"checkpoint_serial", "checkpoint_sha256", b"checkpoint_sha256", "created_at", b"created_at", "format", b"format", "key_bundle", b"key_bundle", "keys", b"keys", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
