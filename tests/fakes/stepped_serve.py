@@ -54,7 +54,8 @@ def main(config_path: Path) -> int:
     )
     # Children that are killed again and again are expected here, and not to be waited for ever longer.
     times = SupervisorTimes(backoff_most_seconds=0.1)
-    return int(Supervisor(keepers=keepers, front=front, times=times, log=get_logger()).run())
+    log = get_logger()
+    return int(Supervisor(keepers=keepers, front=front, times=times, reload=lambda: None, log=log).run())
 
 
 if __name__ == "__main__":

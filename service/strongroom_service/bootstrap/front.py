@@ -14,9 +14,8 @@ import uvloop
 from strongroom_service.application.attempt import Attempts
 from strongroom_service.bootstrap.host_clock import inherited_anchor, steady_clock
 from strongroom_service.bootstrap.rates import make_rates
+from strongroom_service.bootstrap.reloading import Reloading, inherited_configuration
 from strongroom_service.bootstrap.system import DISTRIBUTION, keeper_socket
-from strongroom_service.config.tenant_file import load_tenants
-from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.front.caller import Admission
 from strongroom_service.front.guard import RPC_METHODS, Guard
 from strongroom_service.front.measured_keeper import MeasuredKeeper
@@ -42,8 +41,7 @@ if TYPE_CHECKING:
 
     from grpc_health.v1._async import HealthServicer
 
-    from strongroom_service.config.tenant_file import Tenants
-    from strongroom_service.config.vault_file import VaultConfig
+    from strongroom_service.config.configuration import Configuration
     from strongroom_service.front.rates import Rates
 
 
@@ -55,27 +53,30 @@ def run_front(config_path: Path) -> int:
     """
     harden_process()
     configure_logging("front")
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # until there is a handler: it would end us
     heartbeat = Heartbeat.inherited(os.environ)
-    config = load_vault_config(config_path)
+    configuration = inherited_configuration(config_path, os.environ)
+    config = configuration.vault
     check_front(
         front_uid=None if config.users is None else config.users.front_uid,
         own_uid=os.geteuid(),
         single_user=config.single_user,
     )
-    tenants = load_tenants(config.tenants_dir)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_Front(config, tenants).serve(heartbeat))
+        runner.run(_Front(config_path, configuration).serve(heartbeat))
     return 0
 
 
 class _Front:
     """The parts of a front, wired."""
 
-    def __init__(self, config: VaultConfig, tenants: Tenants) -> None:
+    def __init__(self, config_path: Path, configuration: Configuration) -> None:
         """Call it on the running loop's thread; nothing listens or connects yet."""
-        self._config = config
-        self._tenants = tenants
+        self._config = config = configuration.vault
+        self._verifier = AccountTokenVerifier(configuration.tenants, config.audience)
         self._log = get_logger()
+        self._tenants = configuration.tenants
+        self._reloading = Reloading(config_path, configuration, log=self._log)
         self._metrics = Metrics(version=version(DISTRIBUTION), rpc_methods=RPC_METHODS)
         self._metrics.single_user.set(int(config.single_user))
         self._clock = steady_clock(inherited_anchor(os.environ), config.clock, log=self._log)
@@ -108,7 +109,8 @@ class _Front:
             await readiness.look()
             await server.start()
             self._log.info("listening", host=self._config.listen.host, port=self._config.listen.port)
-            async with _background(stop, readiness.watch(), *([beat_forever(heartbeat)] if heartbeat else [])):
+            beating = [beat_forever(heartbeat)] if heartbeat else []
+            async with _background(stop, readiness.watch(), self._reload_when_told(rates), *beating):
                 try:
                     await _start_unless(stop, pool)
                     await stop.wait()
@@ -118,6 +120,25 @@ class _Front:
                     await server.stop(grace_seconds=self._config.drain_grace_seconds)
                     await attempts.drain()
                     await pool.close()
+
+    async def _reload_when_told(self, rates: Rates) -> NoReturn:
+        """Read the files again at each SIGHUP, and go by them at once, or not at all."""
+        told = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, told.set)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+        self._metrics.configuration_loaded_at.set_to_current_time()
+        while True:
+            await told.wait()
+            told.clear()
+            newest = await asyncio.to_thread(self._reloading.read)
+            if newest is None:
+                self._metrics.configuration_failures.inc()
+                continue
+            self._tenants.replace(newest.tenants)
+            self._verifier.replace_tenants(self._tenants)
+            rates.replace_windows(newest.vault.rates.by_scope())
+            self._metrics.configuration_waiting.set(len(self._reloading.note(newest)))
+            self._metrics.configuration_loaded_at.set_to_current_time()
 
     def _make_pool(self, store: SqliteStore, readiness: Readiness) -> KeeperPool:
         pool = KeeperPool(
@@ -147,7 +168,7 @@ class _Front:
 
     def _make_admission(self, pool: KeeperPool) -> Admission:
         return Admission(
-            verifier=AccountTokenVerifier(self._tenants, self._config.audience),
+            verifier=self._verifier,
             id_key=lambda: pool.id_key.value,
             clock=self._clock,
         )

@@ -7,9 +7,8 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from strongroom_service.bootstrap.host_clock import clock_check, inherited_anchor, read_discipline, steady_clock
+from strongroom_service.bootstrap.reloading import Reloading, inherited_configuration
 from strongroom_service.bootstrap.system import keeper_socket, keys_lock, operator_socket, random_bytes
-from strongroom_service.config.tenant_file import load_tenants
-from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.errors import ClockUntrusted
 from strongroom_service.keeper.condition import Condition
 from strongroom_service.keeper.fulfilments import FulfilmentLog
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from strongroom_service.config.tenant_file import Tenants
     from strongroom_service.config.vault_file import VaultConfig
 
 # About 250 bytes each.
@@ -51,18 +51,19 @@ def run_keeper(config_path: Path, index: int) -> int:
     harden_process()
     configure_logging(f"keeper-{index}")
     heartbeat = Heartbeat.inherited(os.environ)
-    config = load_vault_config(config_path)
+    configuration = inherited_configuration(config_path, os.environ)
+    config, tenants = configuration.vault, configuration.tenants
     memory_locked = _lock_memory(config)  # before the PIN is read
-    tenants = load_tenants(config.tenants_dir)
     with keys_lock(config.run_dir, exclusive=False), contextlib.closing(open_token(config)) as token:
         log = get_logger()
+        verifier = AccountTokenVerifier(tenants, config.audience)
         clock = steady_clock(inherited_anchor(os.environ), config.clock, log=log)
         check_clock = clock_check(config.clock, read=read_discipline)
         beat = heartbeat.beat if heartbeat is not None else lambda: None
         handler = KeeperHandler(
             token=token,
             tenants=tenants,
-            verifier=AccountTokenVerifier(tenants, config.audience),
+            verifier=verifier,
             presented=PresentedRows(capacity=_PRESENTED_CAPACITY),
             fulfilments=FulfilmentLog(config.keepers.log_file),
             clock=clock,
@@ -77,6 +78,7 @@ def run_keeper(config_path: Path, index: int) -> int:
             listener=listen(keeper_socket(config, index), mode=_SOCKET_MODE),
             admit=_peer_rule(config).admit,
             handler=handler,
+            reload=_reload_of(Reloading(config_path, configuration, log=log), tenants, verifier),
             beat=beat,
             log=log,
             operators=Door(
@@ -100,6 +102,19 @@ def open_token(config: VaultConfig) -> Pkcs11Token:
         token_label=config.pkcs11.token_label,
         pin=read_pin(config.pkcs11.pin_file),
     )
+
+
+def _reload_of(reloading: Reloading, tenants: Tenants, verifier: AccountTokenVerifier) -> Callable[[], None]:
+    """Return what takes changed tenants into use, between two calls."""
+
+    def reload() -> None:
+        newest = reloading.read()
+        if newest is not None:
+            tenants.replace(newest.tenants)
+            verifier.replace_tenants(tenants)
+            reloading.note(newest)
+
+    return reload
 
 
 def _lock_memory(config: VaultConfig) -> bool:

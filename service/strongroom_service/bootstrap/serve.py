@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from typing import TYPE_CHECKING, Final
 
 from strongroom_service.bootstrap.host_clock import CLOCK_ANCHOR, drop_anchor
+from strongroom_service.bootstrap.reloading import LastGood
 from strongroom_service.bootstrap.system import make_run_dir
-from strongroom_service.config.tenant_file import load_tenants
-from strongroom_service.config.vault_file import load_vault_config
+from strongroom_service.config.configuration import load_configuration
+from strongroom_service.config.files import DISK
 from strongroom_service.link.child import ChildSpec
 from strongroom_service.link.hardening import harden_process
 from strongroom_service.link.memory_lock import lift_limit
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from strongroom_service.config.configuration import Configuration
     from strongroom_service.config.vault_file import VaultConfig
 
 # After the grace of the calls: attempts under way, pool and store.
@@ -33,10 +36,10 @@ def run_serve(config_path: Path) -> int:
     Raises:
         Misconfigured: configuration or user ids are not fit.
     """
-    config = _prepare(config_path)
-    keepers, front = separated_children(config, config_path)
-    make_run_dir(config)
-    return _supervise(config, keepers=keepers, front=front)
+    configuration = _prepare(config_path)
+    keepers, front = separated_children(configuration.vault, config_path)
+    make_run_dir(configuration.vault)
+    return _supervise(configuration, config_path, keepers=keepers, front=front)
 
 
 def run_keepers(config_path: Path) -> int:
@@ -45,7 +48,8 @@ def run_keepers(config_path: Path) -> int:
     Raises:
         Misconfigured: configuration or user ids are not fit.
     """
-    config = _prepare(config_path)
+    configuration = _prepare(config_path)
+    config = configuration.vault
     keepers = _keeper_specs(config, config_path, environment=_children_environment())
     check_keepers(
         keepers=keepers,
@@ -54,7 +58,7 @@ def run_keepers(config_path: Path) -> int:
         single_user=config.single_user,
     )
     make_run_dir(config)
-    return _supervise(config, keepers=keepers, front=None)
+    return _supervise(configuration, config_path, keepers=keepers, front=None)
 
 
 def separated_children(config: VaultConfig, config_path: Path) -> tuple[list[ChildSpec], ChildSpec]:
@@ -70,18 +74,30 @@ def separated_children(config: VaultConfig, config_path: Path) -> tuple[list[Chi
     return keepers, front
 
 
-def _prepare(config_path: Path) -> VaultConfig:
+def _prepare(config_path: Path) -> Configuration:
     harden_process()
     configure_logging("serve")
-    config = load_vault_config(config_path)
-    load_tenants(config.tenants_dir)  # what is wrong there is told once, here, not by every child
-    return config
+    return load_configuration(config_path, DISK)  # what is wrong there is told once, here, not by every child
 
 
-def _supervise(config: VaultConfig, *, keepers: list[ChildSpec], front: ChildSpec | None) -> int:
+def _supervise(
+    configuration: Configuration, config_path: Path, *, keepers: list[ChildSpec], front: ChildSpec | None
+) -> int:
     lift_limit()
-    times = SupervisorTimes(drain_seconds=config.drain_grace_seconds + _AFTER_GRACE_SECONDS)
-    return int(Supervisor(keepers=keepers, front=front, times=times, log=get_logger()).run())
+    log = get_logger()
+    last_good = LastGood(config_path, configuration, log=log)
+
+    def inheriting(spec: ChildSpec) -> ChildSpec:
+        return dataclasses.replace(spec, descriptors=last_good.descriptors)
+
+    supervisor = Supervisor(
+        keepers=[inheriting(spec) for spec in keepers],
+        front=None if front is None else inheriting(front),
+        times=SupervisorTimes(drain_seconds=configuration.vault.drain_grace_seconds + _AFTER_GRACE_SECONDS),
+        reload=last_good.reload,
+        log=log,
+    )
+    return int(supervisor.run())
 
 
 def _children_environment() -> dict[str, str]:

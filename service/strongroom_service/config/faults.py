@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
+from strongroom_service.config.files import MAX_FILE_BYTES, ConfigFiles
 from strongroom_service.domain.errors import Misconfigured
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-MAX_FILE_BYTES = 65_536
 _FOLDER = "folder"
 # pydantic's own words for these name its machinery, not the file's.
 _RULES = {"extra_forbidden": "is not a known key", "missing": "is required"}
@@ -72,15 +72,14 @@ def misconfigured(faults: Iterable[ConfigFault]) -> Misconfigured:
     return Misconfigured("\n".join(str(fault) for fault in faults))
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, files: ConfigFiles) -> bytes:
     """Return the content of a configuration file.
 
     Raises:
         FaultyFile: it cannot be read, or is larger than 64 KiB.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
+        content = files.read(path)
     except OSError as error:
         rule = f"cannot be read: {error.strerror}"
         raise FaultyFile([ConfigFault(file=path, key="", rule=rule)]) from error
@@ -89,15 +88,17 @@ def read_bytes(path: Path) -> bytes:
     return content
 
 
-def read_section(path: Path, model: type[SectionT]) -> SectionT:
+def read_section(path: Path, model: type[SectionT], files: ConfigFiles) -> SectionT:
     """Read the TOML file at `path` as `model`; relative paths in it start at its folder.
 
     Raises:
         FaultyFile: it cannot be read, is not TOML, or breaks rules: all of them.
     """
-    content = read_bytes(path)
+    content = read_bytes(path, files)
     try:
         table: dict[str, Any] = tomllib.loads(content.decode("utf-8"))
+    except RecursionError as error:  # arrays in arrays in arrays
+        raise FaultyFile([ConfigFault(file=path, key="", rule="is nested too deeply")]) from error
     except ValueError as error:  # UnicodeDecodeError and TOMLDecodeError; the latter's text gives line and column only
         rule = f"is not TOML in UTF-8: {error}" if isinstance(error, tomllib.TOMLDecodeError) else "is not UTF-8"
         raise FaultyFile([ConfigFault(file=path, key="", rule=rule)]) from error

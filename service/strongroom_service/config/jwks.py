@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from strongroom_service.config.faults import ConfigFault, FaultyFile, read_bytes
+from strongroom_service.config.files import DISK, ConfigFiles
 
 MAX_KEYS = 16
 MAX_KID_LENGTH = 128
@@ -34,13 +35,13 @@ class TokenKey:
     public_key: EllipticCurvePublicKey | Ed25519PublicKey = field(compare=False)
 
 
-def load_keys(path: Path) -> Mapping[str, TokenKey]:
+def load_keys(path: Path, *, files: ConfigFiles = DISK) -> Mapping[str, TokenKey]:
     """Return the keys of the JWK set at `path`, by `kid`.
 
     Raises:
         FaultyFile: every fault in it; no key material is repeated.
     """
-    content = read_bytes(path)
+    content = read_bytes(path, files)
     try:
         document = json.loads(content.decode("utf-8"), object_pairs_hook=_unique_members)
     except (ValueError, RecursionError) as error:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from strongroom_service.config.faults import ConfigFault, FaultyFile, PathFromFile, Section, misconfigured, read_section
+from strongroom_service.config.files import DISK, ConfigFiles
 from strongroom_service.config.jwks import TokenKey, load_keys
 from strongroom_service.config.origins import check_origin, check_rp_id
 from strongroom_service.domain.credentials import AssertionPolicy
@@ -155,11 +156,18 @@ class Tenant:
 
 
 class Tenants:
-    """The tenants of a vault. Names and issuers are unique: `load_tenants` sees to it."""
+    """The tenants of a vault. Names and issuers are unique: `load_tenants` sees to it.
+
+    Not for several threads: who holds this object asks it anew for each call, and so sees tenants that are replaced.
+    """
 
     def __init__(self, tenants: Iterable[Tenant]) -> None:
         self._by_name = {tenant.name: tenant for tenant in tenants}
         self._by_issuer = {tenant.issuer: tenant for tenant in self._by_name.values()}
+
+    def replace(self, newer: Tenants) -> None:
+        """Be `newer` from now on, for everybody who holds this object."""
+        self._by_name, self._by_issuer = newer._by_name, newer._by_issuer
 
     def __iter__(self) -> Iterator[Tenant]:
         return iter(self._by_name.values())
@@ -180,22 +188,23 @@ class Tenants:
         return tuple(tenant.name for tenant in self if tenant.development)
 
 
-def load_tenants(folder: Path) -> Tenants:
+def load_tenants(folder: Path, *, files: ConfigFiles = DISK) -> Tenants:
     """Read every `*.toml` in `folder`; names that begin with a dot are left alone.
 
     Raises:
         Misconfigured: every fault in every file, a line each (a JWK set is read once its tenant's file is right).
     """
     try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix == ".toml" and not path.name.startswith("."))
+        names = files.names(folder)
     except OSError as error:
         rule = f"cannot be read: {error.strerror}"
         raise misconfigured([ConfigFault(file=folder, key="", rule=rule)]) from error
+    paths = [folder / name for name in names if Path(name).suffix == ".toml" and not name.startswith(".")]
     faults = [] if paths else [ConfigFault(file=folder, key="", rule="must hold a .toml file for at least one tenant")]
     tenants: dict[Path, Tenant] = {}
     for path in paths:
         try:
-            tenants[path] = _load_tenant(path)
+            tenants[path] = _load_tenant(path, files)
         except FaultyFile as faulty:
             faults.extend(faulty.faults)
     faults.extend(_duplicates(tenants))
@@ -204,12 +213,12 @@ def load_tenants(folder: Path) -> Tenants:
     return Tenants(tenants.values())
 
 
-def _load_tenant(path: Path) -> Tenant:
-    file = read_section(path, TenantFile)
+def _load_tenant(path: Path, files: ConfigFiles) -> Tenant:
+    file = read_section(path, TenantFile, files)
     return Tenant(
         name=file.name,
         issuer=file.issuer,
-        keys=load_keys(file.jwks_file),
+        keys=load_keys(file.jwks_file, files=files),
         assertion_policy=AssertionPolicy(rp_id=file.rp_id, origins=frozenset(file.origins), algorithms=file.algorithms),
         policy=file.policy.to_policy(),
         development=file.development,

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from strongroom_service.config.faults import FaultyFile, PathFromFile, Section, from_file, misconfigured, read_section
+from strongroom_service.config.files import DISK, ConfigFiles
 from strongroom_service.config.rates import Rates
 from strongroom_service.domain.clock import Millis
 
@@ -219,13 +220,13 @@ class VaultConfig(Section):
         return self
 
 
-def load_vault_config(path: Path) -> VaultConfig:
+def load_vault_config(path: Path, *, files: ConfigFiles = DISK) -> VaultConfig:
     """Read the vault's file.
 
     Raises:
         Misconfigured: every fault in it, a line each, with file, key and rule.
     """
     try:
-        return read_section(path, VaultConfig)
+        return read_section(path, VaultConfig, files)
     except FaultyFile as faulty:
         raise misconfigured(faulty.faults) from faulty

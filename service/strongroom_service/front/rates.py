@@ -93,6 +93,10 @@ class Rates:
         self._metrics = metrics
         self._log = log
 
+    def replace_windows(self, windows: Mapping[RateScope, Mapping[RpcClass, Sequence[Window]]]) -> None:
+        """Go by these windows from now on. One of a new length, or of a new count in Redis, begins empty."""
+        self._windows = windows
+
     async def check_peer(self, method: RpcMethod, peer: str) -> None:
         """Count a call from `peer`, as gRPC describes it.
 

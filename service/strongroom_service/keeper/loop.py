@@ -57,6 +57,7 @@ class KeeperLoop:
         listener: socket.socket,
         admit: Callable[[socket.socket], None],
         handler: Handler,
+        reload: Callable[[], None],
         beat: Callable[[], None],
         log: Log,
         operators: Door | None = None,
@@ -64,12 +65,14 @@ class KeeperLoop:
     ) -> None:
         """Make a loop that accepts fronts from `listener`, and operators' commands by their own door.
 
-        `admit` raises StrongroomError for a peer that may not connect. `beat` is called before and after each call, and
-        at least every 250 ms in between. A peer that takes no byte of its reply for `most_blocked_seconds` is dropped.
+        `admit` raises StrongroomError for a peer that may not connect. `reload` is called at SIGHUP, between calls.
+        `beat` is called before and after each call, and at least every 250 ms in between. A peer that takes no byte of
+        its reply for `most_blocked_seconds` is dropped.
         """
         front = Door(listener=listener, admit=admit, welcome=lambda: front_visit(handler.handle, beat=beat, log=log))
         self._doors = (front,) if operators is None else (front, operators)
         self._handler = handler
+        self._reload = reload
         self._beat = beat
         self._log = log
         self._most_blocked_seconds = most_blocked_seconds
@@ -84,9 +87,11 @@ class KeeperLoop:
         with self._selector as selector, self._stop as stop:
             for door in self._doors:
                 selector.register(door.listener, selectors.EVENT_READ, partial(self._accept, door))
-            selector.register(stop, selectors.EVENT_READ, lambda: None)
+            selector.register(stop, selectors.EVENT_READ, stop.awake)
             while not self._ending():
                 self._beat()
+                if stop.take_reload():
+                    self._reload()
                 for key, _ in selector.select(_IDLE_SECONDS):
                     key.data()
                 self._drop_blocked()

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -18,8 +18,10 @@ from strongroom_service.link.heartbeat import HEARTBEAT_FD, Heartbeat
 if TYPE_CHECKING:
     from strongroom_service.link.log import Log
 
-BLOCKED_SIGNALS: Final = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT})
+BLOCKED_SIGNALS: Final = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 """What the supervisor waits for instead of handling; a child must not inherit that."""
+
+_UNBLOCKED: Final = BLOCKED_SIGNALS - {signal.SIGHUP}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,8 @@ class ChildSpec:
         uid, gid: what it runs under, without further groups, if the parent is root; None keeps the parent's.
         heartbeat_timeout_seconds: silent for longer, it is killed; must exceed its longest call.
         start_timeout_seconds: the same until its first beat.
-        environment: all of its environment; the heartbeat's descriptor is added. No secret either.
+        environment: all of its environment; the descriptors' numbers are added. No secret either.
+        descriptors: returns what it inherits beside its heartbeat, when it is started: numbers, by their variables.
     """
 
     name: str
@@ -42,6 +45,7 @@ class ChildSpec:
     heartbeat_timeout_seconds: float = 10.0
     start_timeout_seconds: float = 60.0
     environment: Mapping[str, str] = field(default_factory=dict)
+    descriptors: Callable[[], Mapping[str, int]] = dict
 
 
 class Child:
@@ -96,6 +100,10 @@ class Child:
             self._log.error("child_silent", child=self.spec.name, pid=self.pid, seconds=silent)
             self.kill()
 
+    def reload(self) -> None:
+        """Ask it to read its files again; one that has just been started does so when it is ready to."""
+        self._process.send_signal(signal.SIGHUP)
+
     def terminate(self) -> None:
         """Ask it to end."""
         self._process.terminate()
@@ -107,12 +115,13 @@ class Child:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         spec = self.spec
+        descriptors = {HEARTBEAT_FD: self._heartbeat.fd, **spec.descriptors()}
         changes_user = spec.uid is not None and os.geteuid() == 0
         return subprocess.Popen(  # noqa: S603  argv comes from our own command line, not from a request
             list(spec.argv),
             stdin=subprocess.DEVNULL,
-            env={**spec.environment, HEARTBEAT_FD: str(self._heartbeat.fd)},
-            pass_fds=(self._heartbeat.fd,),
+            env={**spec.environment, **{name: str(number) for name, number in descriptors.items()}},
+            pass_fds=tuple(descriptors.values()),
             user=spec.uid if changes_user else None,
             group=spec.gid if changes_user else None,
             extra_groups=() if changes_user else None,
@@ -127,4 +136,5 @@ class Child:
 def _before_exec(parent_pid: int) -> None:
     die_with_parent(parent_pid)
     forbid_new_privileges()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED_SIGNALS)
+    # A SIGHUP waits until the child has a handler for it: without one it would end the child.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _UNBLOCKED)

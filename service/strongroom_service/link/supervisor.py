@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, unique
 from typing import TYPE_CHECKING, Final
@@ -84,12 +84,22 @@ class Supervisor:
     """Keepers first, then the front; to be run by the main thread of a process that has no other."""
 
     def __init__(
-        self, *, keepers: Sequence[ChildSpec], front: ChildSpec | None, times: SupervisorTimes, log: Log
+        self,
+        *,
+        keepers: Sequence[ChildSpec],
+        front: ChildSpec | None,
+        times: SupervisorTimes,
+        reload: Callable[[], None],
+        log: Log,
     ) -> None:
-        """Without `front` the keepers serve one that runs elsewhere, as in another container."""
+        """Without `front` the keepers serve one that runs elsewhere, as in another container.
+
+        `reload` is called at SIGHUP, before the children are told.
+        """
         self._keepers = [_Post(spec, times=times, log=log) for spec in keepers]
         self._fronts = [] if front is None else [_Post(front, times=times, log=log)]
         self._times = times
+        self._reload = reload
         self._log = log
 
     def run(self) -> SupervisorExit:
@@ -126,6 +136,9 @@ class Supervisor:
             if arrived is not None and arrived.si_signo in _STOPPING:
                 self._log.info("stopping", signal=arrived.si_signo)
                 return SupervisorExit.STOPPED
+            if arrived is not None and arrived.si_signo == signal.SIGHUP:
+                self._reload()
+                self._tell_reload(posts)
             now_ns = time.monotonic_ns()
             if now_ns - round_ns > 10 * _ROUND_SECONDS * 1e9:
                 listening_since_ns = now_ns  # we were held up, so they may have been: their silence proves nothing
@@ -133,6 +146,12 @@ class Supervisor:
             for post in posts:
                 if post.child is not None:
                     post.child.kill_if_silent(not_before_ns=listening_since_ns)
+
+    def _tell_reload(self, posts: Sequence[_Post]) -> None:
+        # Keepers first: nobody is admitted by a front whose keepers have not been told of the tenant yet.
+        for post in posts:
+            if post.child is not None:
+                post.child.reload()
 
     def _end(self, posts: Sequence[_Post], grace_seconds: float) -> None:
         """Ask the children to end, and kill those that have not after `grace_seconds`."""

@@ -147,6 +147,16 @@ class Metrics:
             "strongroom_clock_beyond_tolerance_seconds",
             "How far the host's clock is ahead of (negative: behind) the time that the service goes by. 0 is good.",
         )
+        self.configuration_failures = self._counter(
+            "strongroom_configuration_reload_failures_total",
+            "Times that changed configuration files were faulty, and those before stayed in use.",
+        )
+        self.configuration_loaded_at = self._gauge(
+            "strongroom_configuration_last_load_timestamp_seconds", "When the configuration in use was read."
+        )
+        self.configuration_waiting = self._gauge(
+            "strongroom_configuration_keys_waiting", "Keys of the vault's file that differ and wait for a restart."
+        )
         limited = self._counter(
             "strongroom_requests_limited_total", "Requests refused because of a rate, by whose it was.", "scope"
         )

@@ -1,21 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 
 from strongroom_service.application.keepers import Caller
 from strongroom_service.application.rows import VaultRow
@@ -23,104 +16,13 @@ from strongroom_service.domain.errors import KeeperUnavailable
 from strongroom_service.link.keeper_client import KeeperPool
 from strongroom_service.link.keeper_link import LinkTimes
 from tests.fakes.log import RecordingLog
+from tests.integration.link.serving import SLEEPER, Serve, Serving, child, gate, listening
 from tests.integration.link.support import (
-    ENVIRONMENT,
     PATIENCE_SECONDS,
     do,
-    keeper_argv,
-    listens,
     opened_client,
     until,
 )
-
-Fields = dict[str, Any]
-SLEEPER = ["/bin/sleep", "1000"]
-
-
-@dataclass
-class Serving:
-    """A running supervisor and what it has logged so far."""
-
-    process: subprocess.Popen[str]
-    log: Path
-    folder: Path
-
-    def lines(self, event: str) -> list[Fields]:
-        text = self.log.read_text()
-        whole = text[: text.rfind("\n") + 1]
-        return [line for line in map(json.loads, whole.splitlines()) if line["event"] == event]
-
-    def events(self) -> list[tuple[str, str]]:
-        text = self.log.read_text()
-        return [
-            (line["event"], line["child"])
-            for line in map(json.loads, text[: text.rfind("\n") + 1].splitlines())
-            if "child" in line
-        ]
-
-    def pids(self, child: str) -> list[int]:
-        return [line["pid"] for line in self.lines("child_started") if line["child"] == child]
-
-    def started(self) -> set[int]:
-        return {line["pid"] for line in self.lines("child_started")}
-
-    def ended(self) -> set[int]:
-        return {line["pid"] for line in self.lines("child_ended")}
-
-    def await_pids(self, child: str, number: int) -> list[int]:
-        until(lambda: len(self.pids(child)) >= number, f"{child} was started {number} times")
-        return self.pids(child)
-
-    def exit_code(self) -> int:
-        return self.process.wait(timeout=PATIENCE_SECONDS)
-
-
-def child(name: str, argv: list[str], **fields: object) -> Fields:
-    return {"name": name, "argv": argv, "environment": ENVIRONMENT, "heartbeat_timeout_seconds": 3.0, **fields}
-
-
-Serve = Callable[..., Serving]
-
-
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
-    running: list[Serving] = []
-
-    def start(*, keepers: list[Fields] | None = None, front: Fields | None = None, **times: float) -> Serving:
-        plan = {
-            "keepers": keepers if keepers is not None else [keeper(tmp_path, name) for name in ("one", "two")],
-            "front": front
-            or child("front", [sys.executable, "-m", "tests.integration.link.toy_front", gate(tmp_path)]),
-            "times": {"keeper_stop_seconds": PATIENCE_SECONDS, "drain_seconds": PATIENCE_SECONDS, **times},
-        }
-        (tmp_path / "plan.json").write_text(json.dumps(plan))
-        log = tmp_path / "log.json"
-        with log.open("w") as output:
-            argv = [sys.executable, "-m", "tests.integration.link.toy_serve", str(tmp_path / "plan.json")]
-            process = subprocess.Popen(argv, env=ENVIRONMENT, stdout=output, stderr=subprocess.DEVNULL, text=True)
-        running.append(Serving(process=process, log=log, folder=tmp_path))
-        return running[-1]
-
-    yield start
-    for serving in running:
-        serving.process.kill()
-        serving.process.wait()
-        for pid in serving.started() - serving.ended():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)  # left over only where a promise is broken
-
-
-def gate(folder: Path) -> str:
-    return str(folder / "front.go")
-
-
-def keeper(folder: Path, name: str) -> Fields:
-    return child(name, keeper_argv(folder / f"{name}.sock"))
-
-
-def listening(serving: Serving, *names: str) -> None:
-    for name in names:
-        until(partial(listens, serving.folder / f"{name}.sock"), f"{name} listens")
 
 
 def alive(pid: int) -> bool:

@@ -94,6 +94,7 @@ def main() -> int:
         listener=listen(options.socket, mode=options.mode),
         admit=rule.admit,
         handler=ToyHandler(folder=options.socket.parent, name=options.socket.stem, id_key=options.id_key.encode()),
+        reload=lambda: StdoutLog().info("reloaded"),
         beat=heartbeat.beat if heartbeat is not None else lambda: None,
         log=StdoutLog(),
         most_blocked_seconds=0.5,

@@ -17,6 +17,7 @@ def main() -> int:
         keepers=[ChildSpec(**keeper) for keeper in plan["keepers"]],
         front=ChildSpec(**plan["front"]),
         times=SupervisorTimes(**plan["times"]),
+        reload=lambda: StdoutLog().info("files_read"),
         log=StdoutLog(),
     )
     return supervisor.run()
