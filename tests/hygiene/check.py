@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 README_LINES = 150
 MODULE_LINES = 300
 MODULES = {".py", ".ts", ".js"}
+# One file on purpose, so that it can be carried to where nothing of this project is, and read there.
+STANDALONE = ("deploy/evidence/check_export.py",)
 GENERATED = ("protos/gen/",)
 
 # Addresses of package registries, and the options that name one: each would tie everyone to one mirror, and may be
@@ -50,7 +52,7 @@ def findings(path: Path) -> Iterator[str]:
     generated = name.startswith(GENERATED)
     if name == "README.md" and len(lines) >= README_LINES:
         yield f"{name}: {len(lines)} lines; a signpost has fewer than {README_LINES}"
-    if path.suffix in MODULES and not generated and len(lines) > MODULE_LINES:
+    if path.suffix in MODULES and not generated and name not in STANDALONE and len(lines) > MODULE_LINES:
         yield f"{name}: {len(lines)} lines; a module has at most {MODULE_LINES}: it is two things"
     for number, line in enumerate(lines, start=1):
         if REGISTRY.search(line):

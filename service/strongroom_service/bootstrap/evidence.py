@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
+from strongroom_service.application.export_histories import export_histories
 from strongroom_service.application.verify_histories import Kept, Verified, verify_histories
 from strongroom_service.bootstrap.operators import (
     become_front,
@@ -15,6 +17,7 @@ from strongroom_service.bootstrap.operators import (
     pinned_fingerprints,
 )
 from strongroom_service.config.vault_file import load_vault_config
+from strongroom_service.domain.errors import Misconfigured
 from strongroom_service.keeper.formats.checkpoint import check_signature
 from strongroom_service.link.hardening import harden_process
 from strongroom_service.store.checkpoint_files import CheckpointFile
@@ -24,6 +27,7 @@ from strongroom_service.telemetry.logs import configure_logging
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from strongroom_service.application.evidence import ExportEnd
     from strongroom_service.config.vault_file import VaultConfig
 
 Say = Callable[[str], None]
@@ -62,6 +66,37 @@ async def _verify(config: VaultConfig, *, kept: Kept, ask_keeper: bool, say: Say
         if keeper is not None:
             await open_vault(keeper, reader)
         return await verify_histories(reader, kept=kept, keeper=keeper, tell=lambda each: say(str(each)))
+
+
+def run_events_export(config_path: Path, *, output: Path) -> ExportEnd:
+    """Write every event out of its seal to the new file `output`, which its owner alone may read.
+
+    Raises:
+        Misconfigured: the file is there, or cannot be made; or the configuration is not fit.
+        RecordRejected: something does not open, or is missing; the file is left without its end.
+        KeeperUnavailable, TokenFault, StoreUnavailable: keeper or database failed.
+    """
+    harden_process()
+    configure_logging("events")
+    config = load_vault_config(config_path)
+    try:
+        file = output.open("x", encoding="ascii")
+    except OSError as error:
+        raise Misconfigured(f"cannot make {output}: {error.strerror}") from error
+    with file:
+        end = asyncio.run(_export(config, file))
+        file.flush()
+        os.fsync(file.fileno())
+    return end
+
+
+async def _export(config: VaultConfig, file: IO[str]) -> ExportEnd:
+    async with contextlib.AsyncExitStack() as held:
+        keeper = await held.enter_async_context(operators_keeper(config))
+        become_front(config)
+        reader = held.enter_context(contextlib.closing(SqliteReader.open_reader(config.database.path)))
+        await open_vault(keeper, reader)
+        return await export_histories(reader, keeper=keeper, write=file.write)
 
 
 def summary_of(verified: Verified) -> str:

@@ -34,3 +34,15 @@ def verify(
 
     good = run_events_verify(config, checkpoint=checkpoint, pins=tuple(pin or ()), ask_keeper=keeper, say=typer.echo)
     raise typer.Exit(0 if good else EX_FINDINGS)
+
+
+@events_app.command()
+def export(
+    config: ConfigFile,
+    output: Annotated[Path, typer.Option(help="A new file, for its owner alone: it holds who signed what and when.")],
+) -> None:
+    """Write all events out of their seals, for anybody to check every signature. A running keeper opens them."""
+    from strongroom_service.bootstrap.evidence import run_events_export
+
+    end = run_events_export(config, output=output)
+    typer.echo(f"{end.records} records, {end.events} events in {output}")
