@@ -24,14 +24,13 @@ from strongroom_service.domain.credentials import (
 from strongroom_service.domain.decisions import (
     Attempt,
     Decided,
-    check_live,
-    check_may_begin,
     decide_assertion,
     decide_registration,
 )
 from strongroom_service.domain.events import Event, Evidence
 from strongroom_service.domain.fields import hash_fields
 from strongroom_service.domain.policy import OnExhaustion, Policy
+from strongroom_service.domain.preconditions import check_live, check_may_begin
 from strongroom_service.domain.records import (
     Archive,
     Record,
@@ -41,6 +40,7 @@ from strongroom_service.domain.records import (
     head_of,
     version_of,
 )
+from strongroom_service.domain.successes import Brought
 from tests.fakes.clock import SECOND, START
 
 POLICY = Policy(on_exhaustion=OnExhaustion.DESTROY)
@@ -155,9 +155,11 @@ class Account:
         if isinstance(parameters, Register):
             new = credential(attempt.credential_id)
             return decide_registration(self.record, attempt, parameters=parameters, credential=new, policy=self.policy)
-        stored = self._archive() if isinstance(parameters, Store) and isinstance(checked, Verified) else None
-        recipient = parameters.recipient if isinstance(parameters, Release) else b""
-        return decide_assertion(self.held, attempt, checked=checked, recipient=recipient, stored=stored)
+        brought = Brought(
+            recipient=parameters.recipient if isinstance(parameters, Release) else b"",
+            archive=self._archive() if isinstance(parameters, Store) and isinstance(checked, Verified) else None,
+        )
+        return decide_assertion(self.held, attempt, checked=checked, brought=brought)
 
     def _archive(self) -> Archive:
         version = self.held.version + 1

@@ -19,6 +19,7 @@ from strongroom_service.config.tenant_file import Tenants
 from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.fields import encode_fields
 from strongroom_service.domain.identifiers import record_id_of
+from strongroom_service.keeper.cases import CaseReader
 from strongroom_service.keeper.condition import Condition
 from strongroom_service.keeper.fulfilments import FulfilmentLog
 from strongroom_service.keeper.handler import KeeperHandler
@@ -26,6 +27,7 @@ from strongroom_service.keeper.presented import PresentedRows
 from strongroom_service.keeper.token.port import KeyPurpose, Token
 from strongroom_service.keeper.vault_keys import make_vault
 from strongroom_service.tokens.account_tokens import AccountTokenVerifier
+from strongroom_service.tokens.tenant_tokens import TenantTokenVerifier
 from tests.fakes.clock import FakeClock
 from tests.fakes.tenant import FakeTenant
 from tests.fakes.token import FIRST_NAMES, FakeToken
@@ -103,8 +105,12 @@ class Desk:
         tenants = Tenants([tenant.tenant() for tenant in self.tenants])
         self.handler = KeeperHandler(
             token=self.token,
-            tenants=tenants,
-            verifier=AccountTokenVerifier(tenants, self.tenant.audience),
+            cases=CaseReader(
+                tenants=tenants,
+                accounts=AccountTokenVerifier(tenants, self.tenant.audience),
+                tenant_tokens=TenantTokenVerifier(tenants, self.tenant.audience),
+                clock=self.clock,
+            ),
             presented=PresentedRows(capacity=1000),
             fulfilments=FulfilmentLog(self.fulfilments_path),
             clock=self.clock,

@@ -14,13 +14,15 @@ from strongroom_service.application.keepers import (
     Caller,
     CommitOrder,
     Completion,
+    NothingDue,
     Receipt,
     SignedReply,
     StaleRecord,
+    TenantCaller,
 )
-from strongroom_service.application.rows import Change, EventRow, RecordRow
-from strongroom_service.domain.ceremonies import Operation
+from strongroom_service.application.rows import Change, EventRow, FeedRow, RecordRow
 from strongroom_service.domain.errors import Refusal
+from strongroom_service.domain.events import Outcome
 
 RECEIPT = Receipt(signature=b"s" * 64, identity_fingerprint=b"f" * 32, version=7, chain_head=b"h" * 32)
 
@@ -33,6 +35,7 @@ class FakeKeeper:
         refusal: told inside the verdict, so after its commit.
         raises: raised by the next call in place of an answer.
         already_granted: whether judging finds that it was granted before.
+        due: whether something in every record is due to be erased.
         newest: version of the newest row presented.
         on_call: run at the start of each call with its name, for races.
     """
@@ -42,6 +45,7 @@ class FakeKeeper:
         self.refusal: Refusal | None = None
         self.raises: Exception | None = None
         self.already_granted = False
+        self.due = False
         self.newest = 0
         self.on_call: Callable[[str], None] = lambda _: None
         self.asked: list[dict[str, object]] = []
@@ -61,7 +65,7 @@ class FakeKeeper:
         return BegunCeremony(ceremony=b"ceremony", credentials=(), recovery_public_key=b"")
 
     async def judge(
-        self, caller: Caller, *, completion: Completion, row: RecordRow | None
+        self, caller: Caller | TenantCaller, *, completion: Completion, row: RecordRow | None
     ) -> CommitOrder | AlreadyGranted:
         await self._enter("judge", caller=caller, completion=completion, row=row)
         self._see(row)
@@ -74,12 +78,13 @@ class FakeKeeper:
             sealed_record=b"judged",
             sealed_event=b"event",
         )
-        return CommitOrder(change=change, refusal=self.refusal)
+        outcome = Outcome.GRANTED if self.refusal is None else Outcome.FAILED
+        return CommitOrder(change=change, refusal=self.refusal, outcome=outcome)
 
     async def fulfil(
-        self, caller: Caller, *, operation: Operation, ceremony: bytes, row: RecordRow | None
+        self, caller: Caller | TenantCaller, *, completion: Completion, row: RecordRow | None
     ) -> SignedReply:
-        await self._enter("fulfil", caller=caller, operation=operation, ceremony=ceremony, row=row)
+        await self._enter("fulfil", caller=caller, completion=completion, row=row)
         self._see(row)
         return SignedReply(reply=b"fulfilled", receipt=RECEIPT)
 
@@ -89,6 +94,22 @@ class FakeKeeper:
         await self._enter("list_events", caller=caller, nonce=nonce, page_token=page_token, row=row, events=events)
         self._see(row)
         return SignedReply(reply=b"events", receipt=RECEIPT)
+
+    async def list_tenant_events(
+        self, caller: TenantCaller, *, nonce: bytes, cursor: bytes, events: tuple[FeedRow, ...], more: bool
+    ) -> SignedReply:
+        await self._enter("list_tenant_events", caller=caller, nonce=nonce, cursor=cursor, events=events, more=more)
+        return SignedReply(reply=b"feed", receipt=RECEIPT)
+
+    async def sweep(self, *, row: RecordRow) -> CommitOrder | NothingDue:
+        await self._enter("sweep", row=row)
+        self._see(row)
+        if self.due:
+            change = Change(
+                record_id=row.record_id, version=row.version + 1, at=1, sealed_record=b"swept", sealed_event=b"event"
+            )
+            return CommitOrder(change=change, refusal=None, outcome=Outcome.GRANTED)
+        return NothingDue(next_at=None)
 
     async def probe(self) -> None:
         await self._enter("probe")

@@ -9,6 +9,7 @@ process stays readable to its own user, as a test that looks into it need not ru
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
 from unittest import mock
@@ -17,6 +18,8 @@ from strongroom_service.application.attempt import Attempts
 from strongroom_service.application.keepers import Keeper
 from strongroom_service.application.stores import RecordStore
 from strongroom_service.bootstrap import front
+from strongroom_service.domain.ceremonies import Operation
+from strongroom_service.domain.events import Outcome
 from tests.fakes.steps import SteppedKeeper, SteppedStore, Steps
 
 kept: Final[list[bytes]] = []
@@ -29,8 +32,10 @@ def main(config_path: Path) -> int:
         kept.append(marker.read_bytes())
     steps = Steps(config_path.parent)
 
-    def stepped_attempts(*, keeper: Keeper, store: RecordStore) -> Attempts:
-        return Attempts(keeper=cast("Keeper", SteppedKeeper(keeper, steps)), store=SteppedStore(store, steps))
+    def stepped_attempts(*, keeper: Keeper, store: RecordStore, note: Callable[[Operation, Outcome], None]) -> Attempts:
+        return Attempts(
+            keeper=cast("Keeper", SteppedKeeper(keeper, steps)), store=SteppedStore(store, steps), note=note
+        )
 
     # The composition root names its parts; ours differs from it by these two alone.
     with mock.patch.object(front, "Attempts", stepped_attempts), mock.patch.object(front, "harden_process"):

@@ -24,10 +24,10 @@ from strongroom_service.application.keepers import (
     Completion,
     Keeper,
     SignedReply,
+    TenantCaller,
 )
 from strongroom_service.application.rows import Change, EventRow, RecordRow
 from strongroom_service.application.stores import RecordStore
-from strongroom_service.domain.ceremonies import Operation
 
 HELD_SUFFIX = ".held"
 """The file beside a plan that says that its request is held; once it is removed the request goes on."""
@@ -118,7 +118,7 @@ class SteppedKeeper:
         self._steps = steps
 
     async def judge(
-        self, caller: Caller, *, completion: Completion, row: RecordRow | None
+        self, caller: Caller | TenantCaller, *, completion: Completion, row: RecordRow | None
     ) -> CommitOrder | AlreadyGranted:
         await self._steps.reach(Step.BEFORE_JUDGE)
         verdict = await self._inner.judge(caller, completion=completion, row=row)
@@ -126,10 +126,10 @@ class SteppedKeeper:
         return verdict
 
     async def fulfil(
-        self, caller: Caller, *, operation: Operation, ceremony: bytes, row: RecordRow | None
+        self, caller: Caller | TenantCaller, *, completion: Completion, row: RecordRow | None
     ) -> SignedReply:
         await self._steps.reach(Step.BEFORE_FULFIL)
-        reply = await self._inner.fulfil(caller, operation=operation, ceremony=ceremony, row=row)
+        reply = await self._inner.fulfil(caller, completion=completion, row=row)
         await self._steps.reach(Step.AFTER_FULFIL)
         return reply
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from strongroom_service.application.rows import Change, EventRow, RecordRow, VaultRow
+from strongroom_service.application.rows import Change, EventRow, FeedRow, RecordRow, VaultRow
 from strongroom_service.domain.errors import Fault, StoreUnavailable, VersionConflict
 
 
@@ -14,6 +14,7 @@ class FakeStore:
     def __init__(self) -> None:
         self.records: dict[bytes, RecordRow] = {}
         self.events: dict[bytes, list[EventRow]] = {}
+        self.feed: list[EventRow] = []
         self.vault: VaultRow | None = None
         self._closed = False
         self._next_failure: tuple[Fault, bool] | None = None
@@ -46,6 +47,15 @@ class FakeStore:
         above = [event for event in self.events.get(record_id, []) if event.version > after_version]
         return tuple(above[: max(limit, 0)])
 
+    async def load_feed(self, *, after_position: int, limit: int) -> tuple[FeedRow, ...]:
+        await self._answer()
+        later = [
+            FeedRow(position=position, record_id=event.record_id, version=event.version, sealed=event.sealed)
+            for position, event in enumerate(self.feed, start=1)
+            if position > after_position
+        ]
+        return tuple(later[: max(limit, 0)])
+
     async def load_vault(self) -> VaultRow | None:
         await self._answer()
         return self.vault
@@ -61,6 +71,7 @@ class FakeStore:
             )
             self.records[change.record_id] = change.record
             self.events.setdefault(change.record_id, []).append(event)
+            self.feed.append(event)
         await self._finish(fault)
 
     async def commit_vault(self, row: VaultRow) -> None:

@@ -15,19 +15,25 @@ from strongroom_service.application.present_record import load_and_present, pres
 from strongroom_service.domain.errors import Reason, Refusal, VersionConflict
 
 if TYPE_CHECKING:
-    from strongroom_service.application.keepers import Caller, Completion, Keeper, SignedReply
+    from collections.abc import Callable
+
+    from strongroom_service.application.keepers import Caller, Completion, Keeper, SignedReply, TenantCaller
     from strongroom_service.application.stores import RecordStore
+    from strongroom_service.domain.ceremonies import Operation
+    from strongroom_service.domain.events import Outcome
 
 
 class Attempts:
     """Completions of ceremonies, each shielded from its caller's cancellation."""
 
-    def __init__(self, *, keeper: Keeper, store: RecordStore) -> None:
+    def __init__(self, *, keeper: Keeper, store: RecordStore, note: Callable[[Operation, Outcome], None]) -> None:
+        """`note` hears how each judged attempt ended, once it is committed."""
         self._keeper = keeper
         self._store = store
+        self._note = note
         self._running: set[asyncio.Task[SignedReply]] = set()
 
-    async def complete(self, caller: Caller, *, record_id: bytes, completion: Completion) -> SignedReply:
+    async def complete(self, caller: Caller | TenantCaller, *, record_id: bytes, completion: Completion) -> SignedReply:
         """Judge `completion`, commit the attempt, and return the signed reply.
 
         Raises:
@@ -49,7 +55,9 @@ class Attempts:
         if not task.cancelled():
             task.exception()  # marks it as seen: a caller who hung up leaves nobody else to retrieve it
 
-    async def _complete(self, caller: Caller, *, record_id: bytes, completion: Completion) -> SignedReply:
+    async def _complete(
+        self, caller: Caller | TenantCaller, *, record_id: bytes, completion: Completion
+    ) -> SignedReply:
         row, verdict = await load_and_present(
             self._store,
             record_id,
@@ -60,6 +68,7 @@ class Attempts:
                 await self._store.commit(verdict.change)
             except VersionConflict as conflict:
                 raise Refusal(Reason.BEGIN_AGAIN, detail="another change was committed first") from conflict
+            self._note(completion.operation, verdict.outcome)
             if verdict.refusal is not None:
                 raise verdict.refusal
             row = verdict.change.record
@@ -69,8 +78,6 @@ class Attempts:
             self._store,
             record_id,
             row,
-            lambda row: self._keeper.fulfil(
-                caller, operation=completion.operation, ceremony=completion.ceremony, row=row
-            ),
+            lambda row: self._keeper.fulfil(caller, completion=completion, row=row),
         )
         return reply

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 from strongroom_service.domain.errors import StrongroomError
 
 if TYPE_CHECKING:
-    from strongroom_service.application.rows import Change, EventRow, RecordRow
+    from strongroom_service.application.rows import Change, EventRow, FeedRow, RecordRow
     from strongroom_service.domain.ceremonies import Operation, RecoverySignature
     from strongroom_service.domain.credentials import WebAuthnAssertion, WebAuthnAttestation
     from strongroom_service.domain.errors import Refusal
+    from strongroom_service.domain.events import Outcome
 
 
 class StaleRecord(StrongroomError):
@@ -31,15 +32,26 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantCaller:
+    """A tenant that asks: its token as received, the request id, and the account it speaks about (empty: the feed)."""
+
+    tenant_token: str = field(repr=False)
+    request_id: str
+    account: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
-    """What a client brings to complete a ceremony. Exactly one of `attestation` and `assertion` is set."""
+    """What a client brings to complete a ceremony; where there is none (reset, erasure), the nonce of its request."""
 
     operation: Operation
-    ceremony: bytes
+    ceremony: bytes = b""
     attestation: WebAuthnAttestation | None = None
     assertion: WebAuthnAssertion | RecoverySignature | None = None
     sealed_envelope: bytes = b""
     transport_key_id: bytes = b""
+    attest_ceremony: bytes = b""
+    nonce: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +92,27 @@ class BegunCeremony:
 
 @dataclass(frozen=True, slots=True)
 class CommitOrder:
-    """What must be durable before anything else happens; `refusal` is told to the caller after that."""
+    """What must be durable before anything else happens; `refusal` is told to the caller after that.
+
+    `outcome` is for the metrics: unlike `refusal` it tells a counted failure from a policy violation and from
+    exhaustion.
+    """
 
     change: Change
     refusal: Refusal | None
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class AlreadyGranted:
     """This very completion was granted and committed before; the row presented can be fulfilled."""
+
+
+@dataclass(frozen=True, slots=True)
+class NothingDue:
+    """Nothing in a record is due to be erased; `next_at` (unix milliseconds) is when something will be, if ever."""
+
+    next_at: int | None
 
 
 class Keeper(Protocol):
@@ -109,14 +133,22 @@ class Keeper(Protocol):
         """Begin a ceremony over exactly `request`, at the version of `row`."""
 
     async def judge(
-        self, caller: Caller, *, completion: Completion, row: RecordRow | None
+        self, caller: Caller | TenantCaller, *, completion: Completion, row: RecordRow | None
     ) -> CommitOrder | AlreadyGranted:
         """Judge a completion against `row`. Nothing is unwrapped by this."""
 
     async def fulfil(
-        self, caller: Caller, *, operation: Operation, ceremony: bytes, row: RecordRow | None
+        self, caller: Caller | TenantCaller, *, completion: Completion, row: RecordRow | None
     ) -> SignedReply:
-        """Return the reply that the committed `row` grants to `ceremony`."""
+        """Return the reply that the committed `row` grants to `completion`."""
+
+    async def list_tenant_events(
+        self, caller: TenantCaller, *, nonce: bytes, cursor: bytes, events: tuple[FeedRow, ...], more: bool
+    ) -> SignedReply:
+        """Return the signed ListTenantEventsReply: those of `events`, the rows after `cursor`, that are its own."""
+
+    async def sweep(self, *, row: RecordRow) -> CommitOrder | NothingDue:
+        """Erase what is due in `row`. Time alone decides: there is no caller."""
 
     async def list_events(
         self, caller: Caller, *, nonce: bytes, page_token: bytes, row: RecordRow | None, events: tuple[EventRow, ...]

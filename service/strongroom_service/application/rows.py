@@ -25,6 +25,16 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedRow:
+    """An event at its `position` (at least 1) in the sequence of all commits, which rises and is never used twice."""
+
+    position: int
+    record_id: bytes
+    version: int
+    sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One committed step: the record at `version`, replacing the row at `version - 1` (none at 0), and its event."""
 

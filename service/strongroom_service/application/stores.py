@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from strongroom_service.application.rows import Change, EventRow, RecordRow, VaultRow
+    from strongroom_service.application.rows import Change, EventRow, FeedRow, RecordRow, VaultRow
 
 
 class RecordStore(Protocol):
@@ -29,6 +29,19 @@ class RecordStore(Protocol):
 
     async def load_events(self, record_id: bytes, *, before_version: int, limit: int) -> tuple[EventRow, ...]:
         """Return at most `limit` events with a version below `before_version`, newest first.
+
+        Raises:
+            StoreUnavailable: the database gave no answer.
+        """
+
+
+class FeedStore(Protocol):
+    """All events in the order in which they were committed."""
+
+    async def load_feed(self, *, after_position: int, limit: int) -> tuple[FeedRow, ...]:
+        """Return at most `limit` events after `after_position` (0: from the beginning), in the order of their commits.
+
+        A reader that has seen a position never misses an event at a lower one: none is committed there later.
 
         Raises:
             StoreUnavailable: the database gave no answer.

@@ -16,12 +16,13 @@ from strongroom_service.bootstrap.host_clock import inherited_anchor, steady_clo
 from strongroom_service.bootstrap.rates import make_rates
 from strongroom_service.bootstrap.reloading import Reloading, inherited_configuration
 from strongroom_service.bootstrap.system import DISTRIBUTION, keeper_socket
-from strongroom_service.front.caller import Admission
+from strongroom_service.front.caller import Admission, TenantAdmission
 from strongroom_service.front.guard import RPC_METHODS, Guard
 from strongroom_service.front.measured_keeper import MeasuredKeeper
 from strongroom_service.front.readiness import Readiness
 from strongroom_service.front.server import FrontServer
 from strongroom_service.front.servicer import VaultServicer
+from strongroom_service.front.tenant_servicer import TenantServicer
 from strongroom_service.front.tls import ServerCertificate
 from strongroom_service.link.hardening import harden_process
 from strongroom_service.link.heartbeat import Heartbeat, beat_forever
@@ -33,6 +34,7 @@ from strongroom_service.telemetry.exposition import MetricsServer
 from strongroom_service.telemetry.logs import configure_logging, get_logger
 from strongroom_service.telemetry.metrics import Metrics
 from strongroom_service.tokens.account_tokens import AccountTokenVerifier
+from strongroom_service.tokens.tenant_tokens import TenantTokenVerifier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -95,17 +97,26 @@ class _Front:
             readiness = Readiness(check_store=store.check, metrics=self._metrics, log=self._log)
             pool = self._make_pool(store, readiness)
             keeper = MeasuredKeeper(pool, metrics=self._metrics)
-            attempts = Attempts(keeper=keeper, store=store)
+            attempts = Attempts(keeper=keeper, store=store, note=self._metrics.judge)
             rates = make_rates(self._config, metrics=self._metrics, log=self._log, resources=resources)
+            guard = self._make_guard(rates)
             servicer = VaultServicer(
-                guard=self._make_guard(rates),
+                guard=guard,
                 admission=self._make_admission(pool),
                 rates=rates,
                 keeper=keeper,
                 store=store,
                 attempts=attempts,
             )
-            server = self._make_server(servicer, health=readiness.servicer)
+            tenant_servicer = TenantServicer(
+                guard=guard,
+                admission=self._make_tenant_admission(pool),
+                rates=rates,
+                keeper=keeper,
+                feed=store,
+                attempts=attempts,
+            )
+            server = self._make_server(guard, servicer, tenant_servicer, health=readiness.servicer)
             await readiness.look()
             await server.start()
             self._log.info("listening", host=self._config.listen.host, port=self._config.listen.port)
@@ -173,18 +184,28 @@ class _Front:
             clock=self._clock,
         )
 
-    def _make_server(self, servicer: VaultServicer, *, health: HealthServicer) -> FrontServer:
+    def _make_tenant_admission(self, pool: KeeperPool) -> TenantAdmission:
+        return TenantAdmission(
+            verifier=TenantTokenVerifier(self._tenants, self._config.audience),
+            id_key=lambda: pool.id_key.value,
+            clock=self._clock,
+        )
+
+    def _make_server(
+        self, guard: Guard, servicer: VaultServicer, tenant_servicer: TenantServicer, *, health: HealthServicer
+    ) -> FrontServer:
         listen = self._config.listen
         certificate = ServerCertificate(
             certificate_file=listen.tls_certificate_file, key_file=listen.tls_key_file, log=self._log
         )
         return FrontServer(
             servicer=servicer,
+            tenant_servicer=tenant_servicer,
             health=health,
             listen=listen,
             limits=self._config.limits,
             credentials=certificate.credentials(),
-            wait_until_idle=servicer.guard.wait_until_idle,
+            wait_until_idle=guard.wait_until_idle,
         )
 
     def _observe_commit(self, seconds: float, rows: int) -> None:

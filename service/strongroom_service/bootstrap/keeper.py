@@ -10,6 +10,7 @@ from strongroom_service.bootstrap.host_clock import clock_check, inherited_ancho
 from strongroom_service.bootstrap.reloading import Reloading, inherited_configuration
 from strongroom_service.bootstrap.system import keeper_socket, keys_lock, operator_socket, random_bytes
 from strongroom_service.domain.errors import ClockUntrusted
+from strongroom_service.keeper.cases import CaseReader
 from strongroom_service.keeper.condition import Condition
 from strongroom_service.keeper.fulfilments import FulfilmentLog
 from strongroom_service.keeper.handler import KeeperHandler
@@ -26,6 +27,7 @@ from strongroom_service.link.memory_lock import lock_as_wished, lock_memory
 from strongroom_service.link.peer import OperatorRule, PeerRule
 from strongroom_service.telemetry.logs import configure_logging, get_logger
 from strongroom_service.tokens.account_tokens import AccountTokenVerifier
+from strongroom_service.tokens.tenant_tokens import TenantTokenVerifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,8 +64,12 @@ def run_keeper(config_path: Path, index: int) -> int:
         beat = heartbeat.beat if heartbeat is not None else lambda: None
         handler = KeeperHandler(
             token=token,
-            tenants=tenants,
-            verifier=verifier,
+            cases=CaseReader(
+                tenants=tenants,
+                accounts=verifier,
+                tenant_tokens=TenantTokenVerifier(tenants, config.audience),
+                clock=clock,
+            ),
             presented=PresentedRows(capacity=_PRESENTED_CAPACITY),
             fulfilments=FulfilmentLog(config.keepers.log_file),
             clock=clock,

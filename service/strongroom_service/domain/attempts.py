@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.errors import Reason, Refusal
+from strongroom_service.domain.policy import OnExhaustion
 
 if TYPE_CHECKING:
     from strongroom_service.domain.policy import Policy
+
+CLOSED_SECONDS = 7 * 24 * 3600
+"""How long a vault that locks is closed by the failure that used up its budget, and by each one after that."""
 
 _SECOND = 1_000
 _DAY = 24 * 3600 * _SECOND
@@ -33,14 +37,15 @@ class Ledger:
 EMPTY_LEDGER = Ledger(failures=0, cool_down_until=Millis(0), release_day=0, releases=0)
 
 
-def check_cool_down(ledger: Ledger, *, now: Millis) -> None:
-    """Refuse, unjudged, while a cool-down lasts.
+def check_cool_down(ledger: Ledger, policy: Policy, *, now: Millis) -> None:
+    """Refuse, unjudged, while a cool-down lasts or the vault is closed.
 
     Raises:
-        Refusal: COOLING_DOWN, with the time left.
+        Refusal: COOLING_DOWN or VAULT_CLOSED, with the time left.
     """
     if now < ledger.cool_down_until:
-        raise Refusal(Reason.COOLING_DOWN, retry_after_ms=ledger.cool_down_until - now)
+        reason = Reason.VAULT_CLOSED if is_exhausted(ledger, policy) else Reason.COOLING_DOWN
+        raise Refusal(reason, retry_after_ms=ledger.cool_down_until - now)
 
 
 def check_release_quota(ledger: Ledger, policy: Policy, *, now: Millis) -> None:
@@ -66,15 +71,21 @@ def attempts_left(ledger: Ledger, policy: Policy) -> int:
 
 
 def charge_failure(ledger: Ledger, policy: Policy, *, now: Millis) -> Ledger:
-    """Count one wrong signature and start the cool-down that follows it."""
-    failures = ledger.failures + 1
+    """Count one wrong signature and start the cool-down that follows it.
+
+    At the budget a vault that locks is closed; one that destroys needs no time, as nothing is left to open. The count
+    stops at the budget, where a closed vault stays until a good assertion.
+    """
+    failures = min(ledger.failures + 1, policy.budget)
     seconds = policy.cool_down_after(failures)
+    if failures == policy.budget and policy.on_exhaustion is OnExhaustion.LOCK:
+        seconds = CLOSED_SECONDS
     until = Millis(now + seconds * _SECOND) if seconds else Millis(0)
     return replace(ledger, failures=failures, cool_down_until=until)
 
 
 def is_exhausted(ledger: Ledger, policy: Policy) -> bool:
-    """Tell whether the budget is used up."""
+    """Tell whether the budget is used up; a record that is live all the same is closed."""
     return attempts_left(ledger, policy) == 0
 
 

@@ -28,6 +28,7 @@ class Reason(Enum):
     """Every reason a caller can be told; the table in docs/protocol.md lists the same names and their status codes."""
 
     TOKEN_REJECTED = "TOKEN_REJECTED"  # noqa: S105  a reason code, not a password
+    SCOPE_MISSING = "SCOPE_MISSING"
     INVALID_FIELD = "INVALID_FIELD"
     DEADLINE_REQUIRED = "DEADLINE_REQUIRED"
     UNSUPPORTED_OPERATION = "UNSUPPORTED_OPERATION"
@@ -38,6 +39,10 @@ class Reason(Enum):
     NO_VAULT = "NO_VAULT"
     VAULT_EXISTS = "VAULT_EXISTS"
     VAULT_EXHAUSTED = "VAULT_EXHAUSTED"
+    VAULT_CLOSED = "VAULT_CLOSED"
+    RESET_PENDING = "RESET_PENDING"
+    ERASURE_PENDING = "ERASURE_PENDING"
+    NO_ERASURE_PENDING = "NO_ERASURE_PENDING"
     COOLING_DOWN = "COOLING_DOWN"
     RELEASE_QUOTA = "RELEASE_QUOTA"
     RATE_LIMITED = "RATE_LIMITED"

@@ -11,7 +11,7 @@ from strongroom_service.domain.fields import hash_fields
 
 if TYPE_CHECKING:
     from strongroom_service.domain.attempts import Ledger
-    from strongroom_service.domain.ceremonies import Mode, Operation
+    from strongroom_service.domain.ceremonies import CeremonyRequest, Mode, Operation
     from strongroom_service.domain.clock import Millis
     from strongroom_service.domain.credentials import Credential
     from strongroom_service.domain.policy import Policy
@@ -24,12 +24,14 @@ _CHAIN_LABEL = "strongroom/v1/chain"
 
 @unique
 class VaultState(Enum):
-    """Where a record is in its life. EXHAUSTED and DELETED are tombstones: a version, and nothing to open."""
+    """Where a record is in its life. All but INERT and LIVE hold nothing to open or assert with."""
 
     INERT = "inert"
     LIVE = "live"
     EXHAUSTED = "exhausted"
     DELETED = "deleted"
+    EMPTY = "empty"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,11 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A completion that was granted; answered again, with the same content, until its ceremony expires."""
+    """A completion that was granted; answered again, with the same content, until its ceremony expires.
+
+    `challenge` is the caller's nonce, and `credential_id` empty, where nobody asserted. `effect_at` is when a reset
+    or an erasure takes effect.
+    """
 
     challenge: bytes
     credential_id: bytes
@@ -66,13 +72,15 @@ class Grant:
     chain_head: bytes
     expires_at: Millis
     archive_versions: tuple[int, ...]
+    effect_at: Millis | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """All that is kept for one account.
 
-    `archives` holds at most two, newest first: an unconfirmed one and the newest confirmed one.
+    `archives` holds at most two, newest first: an unconfirmed one and the newest confirmed one. `account_erase_at` is
+    when the tenant's erasure takes effect, if one is pending.
     """
 
     tenant: str
@@ -88,6 +96,8 @@ class Record:
     ledger: Ledger
     archives: tuple[Archive, ...]
     grants: tuple[Grant, ...]
+    set_aside: SetAside | None = None
+    account_erase_at: Millis | None = None
 
     def stamped(self, chain_head: bytes) -> Record:
         """Return this record with the chain head of its own version, also in the grant that this version made."""
@@ -100,6 +110,22 @@ class Record:
     def effective_recovery_public_key(self) -> bytes:
         """The recovery credential, which counts from the first store on; empty before."""
         return self.recovery_public_key if self.state is VaultState.LIVE else b""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """The life that a reset has set aside, with its own ledger; `record` has no grants and nothing set aside itself."""
+
+    record: Record
+    set_aside_at: Millis
+    erase_at: Millis
+
+
+def subject_of(record: Record | None, request: CeremonyRequest) -> Record | None:
+    """Return the life whose credentials may sign for `request`: the one in use, or the one set aside."""
+    if record is None or not request.is_about_set_aside:
+        return record
+    return None if record.set_aside is None else record.set_aside.record
 
 
 def version_of(record: Record | None) -> int:

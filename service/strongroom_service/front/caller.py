@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from strongroom_service.application.keepers import Caller
+from strongroom_service.application.keepers import Caller, TenantCaller
 from strongroom_service.domain.errors import Reason, Refusal
 from strongroom_service.domain.identifiers import RecordId, record_id_of
 
 if TYPE_CHECKING:
     from strongroom_service.domain.clock import Clock
     from strongroom_service.tokens.account_tokens import AccountTokenVerifier
+    from strongroom_service.tokens.tenant_tokens import TenantScope, TenantTokenVerifier
 
 REQUEST_ID_KEY: Final = "x-request-id"
 _AUTHORIZATION_KEY: Final = "authorization"
@@ -34,6 +35,42 @@ class Admitted:
     record_id: RecordId
 
 
+@dataclass(frozen=True, slots=True)
+class AdmittedTenant:
+    """A tenant whose token holds."""
+
+    caller: TenantCaller
+    tenant: str
+
+
+class TenantAdmission:
+    """Checks tenant tokens for the front's own use. Keepers check again."""
+
+    def __init__(self, *, verifier: TenantTokenVerifier, id_key: Callable[[], bytes], clock: Clock) -> None:
+        """`id_key` as in `Admission`."""
+        self._verifier = verifier
+        self._id_key = id_key
+        self._clock = clock
+
+    def admit(self, metadata: Metadata, *, scope: TenantScope, request_id: str) -> AdmittedTenant:
+        """Return which tenant calls.
+
+        Raises:
+            Refusal: TOKEN_REJECTED or SCOPE_MISSING.
+        """
+        token = _bearer_token(metadata)
+        identity = self._verifier.verify(token, scope=scope, now=self._clock.now())
+        return AdmittedTenant(TenantCaller(tenant_token=token, request_id=request_id), identity.tenant)
+
+    def record_id(self, tenant: str, account: str) -> RecordId:
+        """Return the id of the record of a tenant's account.
+
+        Raises:
+            KeeperUnavailable: no vault is open yet.
+        """
+        return record_id_of(id_key=self._id_key(), tenant=tenant, account=account)
+
+
 class Admission:
     """Checks account tokens for the front's own use, so that strangers cost no keeper anything. Keepers check again."""
 
@@ -50,7 +87,7 @@ class Admission:
             Refusal: TOKEN_REJECTED.
             KeeperUnavailable: no vault is open yet.
         """
-        token = _account_token(metadata)
+        token = _bearer_token(metadata)
         identity = self._verifier.verify(token, now=self._clock.now())
         record_id = record_id_of(id_key=self._id_key(), tenant=identity.tenant, account=identity.account)
         return Admitted(Caller(account_token=token, request_id=request_id), identity.tenant, record_id)
@@ -64,7 +101,7 @@ def request_id_of(metadata: Metadata) -> str:
     return secrets.token_urlsafe(_REQUEST_ID_BYTES)
 
 
-def _account_token(metadata: Metadata) -> str:
+def _bearer_token(metadata: Metadata) -> str:
     given = [value for key, value in metadata if key == _AUTHORIZATION_KEY]
     # Of two headers a proxy in between may have checked the other one.
     if len(given) != 1:

@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar, cast
 
-from strongroom.v1 import vault_service_pb2
-from strongroom_service.domain.ceremonies import Operation
+from strongroom.v1 import tenant_service_pb2, vault_service_pb2
 from strongroom_service.domain.errors import OutcomeUnknown, Reason, RecordRejected, Refusal
+from strongroom_service.domain.rates import RpcClass
 from strongroom_service.front.caller import REQUEST_ID_KEY, request_id_of
+from strongroom_service.front.rates import RPC_CLASSES
 from strongroom_service.front.status import DETAILS_KEY, ErrorStatus, log_detail_of, status_of
 from strongroom_service.telemetry.logs import bound_request
 from strongroom_service.telemetry.metrics import RpcMethod
@@ -28,18 +29,16 @@ if TYPE_CHECKING:
     from strongroom_service.telemetry.metrics import Metrics, RpcMetrics
 
 _VAULT_SERVICE: Final = vault_service_pb2.DESCRIPTOR.services_by_name["VaultService"]
+_TENANT_SERVICE: Final = tenant_service_pb2.DESCRIPTOR.services_by_name["TenantService"]
 SERVICE_NAME: Final[str] = _VAULT_SERVICE.full_name
+TENANT_SERVICE_NAME: Final[str] = _TENANT_SERVICE.full_name
 RPC_METHODS: Final = tuple(
-    RpcMethod(service.full_name, method.name) for service in (_VAULT_SERVICE,) for method in service.methods
+    RpcMethod(service.full_name, method.name)
+    for service in (_VAULT_SERVICE, _TENANT_SERVICE)
+    for method in service.methods
 )
 """Every RPC of every service, for the metrics that are there from the start."""
 
-_COMPLETIONS: Final = {
-    "CompleteRegistration": Operation.REGISTER,
-    "StoreEnvelope": Operation.STORE,
-    "ReleaseEnvelope": Operation.RELEASE,
-    "DeleteVault": Operation.DELETE,
-}
 _IDLE_POLL_SECONDS: Final = 0.01
 _OK: Final = "OK"
 _CANCELLED: Final = "CANCELLED"
@@ -72,7 +71,7 @@ class Call:
 class _Rpc:
     method: RpcMethod
     metrics: RpcMetrics
-    completes: Operation | None
+    completes: bool
 
 
 class Guard:
@@ -87,7 +86,7 @@ class Guard:
         """
         self._rpcs = {
             (rpc.service, rpc.method): _Rpc(
-                rpc, metrics.rpc(service=rpc.service, method=rpc.method), _COMPLETIONS.get(rpc.method)
+                rpc, metrics.rpc(service=rpc.service, method=rpc.method), RPC_CLASSES[rpc] is RpcClass.COMPLETE
             )
             for rpc in RPC_METHODS
         }
@@ -172,8 +171,8 @@ class Guard:
     def _finish(self, rpc: _Rpc, code: str, started_at: float, *, reason: Reason | None) -> None:
         seconds = time.perf_counter() - started_at
         rpc.metrics.handle(code=code, seconds=seconds)
-        if rpc.completes is not None and (reason is not None or code == _OK):
-            self._metrics.decide(operation=rpc.completes, refusal=reason)
+        if rpc.completes and reason is not None:
+            self._metrics.refuse(reason)
         if reason is None:
             self._log.info("rpc", method=rpc.method.method, code=code, seconds=round(seconds, 6))
 

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
         CommitOrder,
         Completion,
         Keeper,
+        NothingDue,
         SignedReply,
+        TenantCaller,
     )
-    from strongroom_service.application.rows import EventRow, RecordRow
-    from strongroom_service.domain.ceremonies import Operation
+    from strongroom_service.application.rows import EventRow, FeedRow, RecordRow
     from strongroom_service.telemetry.metrics import Metrics
 
 Answer = TypeVar("Answer")
@@ -49,16 +50,16 @@ class MeasuredKeeper:
         return await self._measure(KeeperCallKind.BEGIN, self._keeper.begin(caller, request=request, row=row))
 
     async def judge(
-        self, caller: Caller, *, completion: Completion, row: RecordRow | None
+        self, caller: Caller | TenantCaller, *, completion: Completion, row: RecordRow | None
     ) -> CommitOrder | AlreadyGranted:
         """See the port."""
         return await self._measure(KeeperCallKind.JUDGE, self._keeper.judge(caller, completion=completion, row=row))
 
     async def fulfil(
-        self, caller: Caller, *, operation: Operation, ceremony: bytes, row: RecordRow | None
+        self, caller: Caller | TenantCaller, *, completion: Completion, row: RecordRow | None
     ) -> SignedReply:
         """See the port."""
-        answer = self._keeper.fulfil(caller, operation=operation, ceremony=ceremony, row=row)
+        answer = self._keeper.fulfil(caller, completion=completion, row=row)
         return await self._measure(KeeperCallKind.FULFIL, answer)
 
     async def list_events(
@@ -67,6 +68,17 @@ class MeasuredKeeper:
         """See the port."""
         answer = self._keeper.list_events(caller, nonce=nonce, page_token=page_token, row=row, events=events)
         return await self._measure(KeeperCallKind.LIST_EVENTS, answer)
+
+    async def list_tenant_events(
+        self, caller: TenantCaller, *, nonce: bytes, cursor: bytes, events: tuple[FeedRow, ...], more: bool
+    ) -> SignedReply:
+        """See the port."""
+        answer = self._keeper.list_tenant_events(caller, nonce=nonce, cursor=cursor, events=events, more=more)
+        return await self._measure(KeeperCallKind.LIST_TENANT_EVENTS, answer)
+
+    async def sweep(self, *, row: RecordRow) -> CommitOrder | NothingDue:
+        """See the port."""
+        return await self._measure(KeeperCallKind.SWEEP, self._keeper.sweep(row=row))
 
     async def probe(self) -> None:
         """See the port."""

@@ -29,10 +29,25 @@ _VAULT_SERVICE: Final = {
     "StoreEnvelope": RpcClass.COMPLETE,
     "ReleaseEnvelope": RpcClass.COMPLETE,
     "DeleteVault": RpcClass.COMPLETE,
+    "AddCredential": RpcClass.COMPLETE,
+    "RemoveCredential": RpcClass.COMPLETE,
+    "SetRecovery": RpcClass.COMPLETE,
+    "Reopen": RpcClass.COMPLETE,
+    "LiftQuarantine": RpcClass.COMPLETE,
+    "SetPolicy": RpcClass.COMPLETE,
+    "ResetVault": RpcClass.COMPLETE,
+}
+_TENANT_SERVICE: Final = {
+    "ListTenantEvents": RpcClass.READ,
+    "EraseAccount": RpcClass.COMPLETE,
+    "CancelEraseAccount": RpcClass.COMPLETE,
 }
 RPC_CLASSES: Final = {
     RpcMethod(service, method): rpc_class
-    for service, classes in {"strongroom.v1.VaultService": _VAULT_SERVICE}.items()
+    for service, classes in {
+        "strongroom.v1.VaultService": _VAULT_SERVICE,
+        "strongroom.v1.TenantService": _TENANT_SERVICE,
+    }.items()
     for method, rpc_class in classes.items()
 }
 """Every RPC of every service but health: one that is not here would be served without limit, so nothing starts."""
@@ -110,6 +125,10 @@ class Rates:
         """Count a call whose token holds. Raises as `check_peer`."""
         # The account first: else one account, refused again and again, would use up what all of its tenant have.
         await self._check(RateScope.ACCOUNT, method, record_id.hex())
+        await self._check(RateScope.TENANT, method, tenant)
+
+    async def check_tenant(self, method: RpcMethod, *, tenant: str) -> None:
+        """Count a call of a tenant itself. Raises as `check_peer`."""
         await self._check(RateScope.TENANT, method, tenant)
 
     async def _check(self, scope: RateScope, method: RpcMethod, who: str) -> None:

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio
 
 from strongroom_service.domain.errors import Fault
-from strongroom_service.front.guard import SERVICE_NAME
+from strongroom_service.front.guard import SERVICE_NAME, TENANT_SERVICE_NAME
 from strongroom_service.telemetry.metrics import Component
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ class Readiness:
             self._ready = ready
             self._log.info("readiness", ready=ready, keepers=keepers, store=store)
             await self.servicer.set(_PROCESS, _STATUSES[True])
-            await self.servicer.set(SERVICE_NAME, _STATUSES[ready])
+            for service in (SERVICE_NAME, TENANT_SERVICE_NAME):
+                await self.servicer.set(service, _STATUSES[ready])
 
     async def drain(self) -> None:
         """Say for good that this process serves no more."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import grpc.aio
 from grpc_health.v1 import health_pb2_grpc
 
+from strongroom.v1.tenant_service_pb2_grpc import add_TenantServiceServicer_to_server
 from strongroom.v1.vault_service_pb2_grpc import add_VaultServiceServicer_to_server
 from strongroom_service.domain.errors import Misconfigured
 from strongroom_service.front.rates import require_classes
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from strongroom_service.config.vault_file import Limits, Listen
     from strongroom_service.front.servicer import VaultServicer
+    from strongroom_service.front.tenant_servicer import TenantServicer
 
 # Far above the ceiling of `Guard`, which is the one that answers kindly. This one turns health checks away too; it only
 # stops a flood of them.
@@ -49,12 +51,13 @@ class LimitedServer:
 
 
 class FrontServer:
-    """Serves VaultService and the health service on one TLS port."""
+    """Serves VaultService, TenantService and the health service on one TLS port."""
 
     def __init__(
         self,
         *,
         servicer: VaultServicer,
+        tenant_servicer: TenantServicer,
         health: aio.HealthServicer,
         listen: Listen,
         limits: Limits,
@@ -66,7 +69,9 @@ class FrontServer:
         self._server = grpc.aio.server(
             options=server_options(limits), maximum_concurrent_rpcs=_BACKSTOP_FACTOR * limits.max_concurrent_calls
         )
-        add_VaultServiceServicer_to_server(servicer, cast("grpc.aio.Server", LimitedServer(self._server)))
+        limited = cast("grpc.aio.Server", LimitedServer(self._server))
+        add_VaultServiceServicer_to_server(servicer, limited)
+        add_TenantServiceServicer_to_server(tenant_servicer, limited)
         health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
         self._listen = listen
         self._credentials = credentials

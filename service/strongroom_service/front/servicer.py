@@ -100,6 +100,48 @@ class VaultServicer(VaultServiceServicer):
         return codec.signed_response(pb.DeleteVaultResponse, signed)
 
     @guarded
+    async def AddCredential(self, request: pb.AddCredentialRequest, call: Call) -> pb.AddCredentialResponse:
+        """See the proto."""
+        signed = await self._complete(request, call, codec.addition_of)
+        return codec.signed_response(pb.AddCredentialResponse, signed)
+
+    @guarded
+    async def RemoveCredential(self, request: pb.RemoveCredentialRequest, call: Call) -> pb.RemoveCredentialResponse:
+        """See the proto."""
+        signed = await self._complete(request, call, codec.removal_of)
+        return codec.signed_response(pb.RemoveCredentialResponse, signed)
+
+    @guarded
+    async def SetRecovery(self, request: pb.SetRecoveryRequest, call: Call) -> pb.SetRecoveryResponse:
+        """See the proto."""
+        signed = await self._complete(request, call, codec.recovery_change_of)
+        return codec.signed_response(pb.SetRecoveryResponse, signed)
+
+    @guarded
+    async def Reopen(self, request: pb.ReopenRequest, call: Call) -> pb.ReopenResponse:
+        """See the proto."""
+        signed = await self._complete(request, call, codec.reopening_of)
+        return codec.signed_response(pb.ReopenResponse, signed)
+
+    @guarded
+    async def LiftQuarantine(self, request: pb.LiftQuarantineRequest, call: Call) -> pb.LiftQuarantineResponse:
+        """See the proto."""
+        signed = await self._complete(request, call, codec.lift_of)
+        return codec.signed_response(pb.LiftQuarantineResponse, signed)
+
+    @guarded
+    async def SetPolicy(self, request: pb.SetPolicyRequest, call: Call) -> pb.SetPolicyResponse:
+        """See the proto."""
+        signed = await self._complete(request, call, codec.policy_change_of)
+        return codec.signed_response(pb.SetPolicyResponse, signed)
+
+    @guarded
+    async def ResetVault(self, request: pb.ResetVaultRequest, call: Call) -> pb.ResetVaultResponse:
+        """See the proto."""
+        signed = await self._complete(request, call, codec.reset_of)
+        return codec.signed_response(pb.ResetVaultResponse, signed)
+
+    @guarded
     async def ListEvents(self, request: pb.ListEventsRequest, call: Call) -> pb.ListEventsResponse:
         """See the proto."""
         who = await self._admit(call)

@@ -32,6 +32,11 @@ _CODES: Final = {
     Reason.NOT_VERIFIED: (grpc.StatusCode.PERMISSION_DENIED, "The passkey was not verified."),
     Reason.NO_VAULT: (grpc.StatusCode.FAILED_PRECONDITION, "There is no vault for this account."),
     Reason.VAULT_EXISTS: (grpc.StatusCode.ALREADY_EXISTS, "This account has a vault."),
+    Reason.SCOPE_MISSING: (grpc.StatusCode.PERMISSION_DENIED, "The token does not allow that."),
+    Reason.VAULT_CLOSED: (grpc.StatusCode.RESOURCE_EXHAUSTED, "All attempts are used up: the vault is closed: wait."),
+    Reason.RESET_PENDING: (grpc.StatusCode.FAILED_PRECONDITION, "An earlier reset still keeps a vault set aside."),
+    Reason.ERASURE_PENDING: (grpc.StatusCode.ALREADY_EXISTS, "The erasure of this account is pending already."),
+    Reason.NO_ERASURE_PENDING: (grpc.StatusCode.FAILED_PRECONDITION, "No erasure of this account is pending."),
     Reason.VAULT_EXHAUSTED: (grpc.StatusCode.FAILED_PRECONDITION, "All attempts are used up: the vault is erased."),
     Reason.COOLING_DOWN: (grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many failed attempts: wait."),
     Reason.RELEASE_QUOTA: (grpc.StatusCode.RESOURCE_EXHAUSTED, "The releases of this day are used up: wait."),
@@ -45,6 +50,7 @@ _CODES: Final = {
 
 _QUOTAS: Final = {
     Reason.COOLING_DOWN: ("account", "failed attempts"),
+    Reason.VAULT_CLOSED: ("account", "failed attempts"),
     Reason.RELEASE_QUOTA: ("account", "releases per day"),
     # Not whether address, account or tenant: what the others of a tenant do is not the caller's affair.
     Reason.RATE_LIMITED: ("caller", "requests"),

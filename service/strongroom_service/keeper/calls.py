@@ -6,6 +6,7 @@ from strongroom.keeper.v1 import frames_pb2
 from strongroom_service.domain.ceremonies import Operation, RecoverySignature
 from strongroom_service.domain.credentials import WebAuthnAssertion, WebAuthnAttestation
 from strongroom_service.domain.errors import Reason, Refusal
+from strongroom_service.keeper.envelopes import SealedEnvelope
 from strongroom_service.keeper.judging import Completion
 
 _OPERATIONS: dict[int, Operation] = {
@@ -13,6 +14,15 @@ _OPERATIONS: dict[int, Operation] = {
     frames_pb2.OPERATION_STORE: Operation.STORE,
     frames_pb2.OPERATION_RELEASE: Operation.RELEASE,
     frames_pb2.OPERATION_DELETE: Operation.DELETE,
+    frames_pb2.OPERATION_ADD_CREDENTIAL: Operation.ADD_CREDENTIAL,
+    frames_pb2.OPERATION_REMOVE_CREDENTIAL: Operation.REMOVE_CREDENTIAL,
+    frames_pb2.OPERATION_SET_RECOVERY: Operation.SET_RECOVERY,
+    frames_pb2.OPERATION_REOPEN: Operation.REOPEN,
+    frames_pb2.OPERATION_LIFT_QUARANTINE: Operation.LIFT_QUARANTINE,
+    frames_pb2.OPERATION_SET_POLICY: Operation.SET_POLICY,
+    frames_pb2.OPERATION_RESET: Operation.RESET,
+    frames_pb2.OPERATION_ERASE_ACCOUNT: Operation.ERASE_ACCOUNT,
+    frames_pb2.OPERATION_CANCEL_ERASE_ACCOUNT: Operation.CANCEL_ERASE_ACCOUNT,
 }
 
 
@@ -47,8 +57,9 @@ def completion_of(call: frames_pb2.JudgeCall) -> Completion:
         ceremony=call.ceremony,
         attestation=attestation,
         assertion=_assertion_of(call),
-        sealed_envelope=call.sealed_envelope,
-        transport_key_id=call.transport_key_id,
+        sealed_envelope=SealedEnvelope(sealed=call.sealed_envelope, transport_key_id=call.transport_key_id),
+        attest_ceremony=call.attest_ceremony,
+        nonce=call.nonce,
     )
 
 

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from strongroom.v1 import event_pb2, resources_pb2, vault_service_pb2
-from strongroom_service.domain.attempts import attempts_left, releases_left
-from strongroom_service.domain.errors import InvalidField, RecordRejected
-from strongroom_service.domain.records import GENESIS_HEAD, head_of, next_head, version_of
+from strongroom_service.domain.attempts import attempts_left, is_exhausted, releases_left
+from strongroom_service.domain.errors import RecordRejected
+from strongroom_service.domain.records import GENESIS_HEAD, VaultState, head_of, next_head, version_of
+from strongroom_service.keeper.answers import SignedAnswer, sign_answer
 from strongroom_service.keeper.formats.enums import MODES, STATES
 from strongroom_service.keeper.formats.page_token import PageStart, make_page_token, read_page_token
-from strongroom_service.keeper.formats.receipt import ReceiptFor, sign_receipt
+from strongroom_service.keeper.formats.receipt import ReceiptFor
 from strongroom_service.keeper.formats.record_codec import policy_message
-from strongroom_service.keeper.formats.statement import timestamp_of
+from strongroom_service.keeper.formats.statement import optional_timestamp_of, timestamp_of
 from strongroom_service.keeper.formats.wrapping import MAX_ENVELOPE_BYTES
 from strongroom_service.keeper.unsealing import unseal_event
 
@@ -21,16 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from strongroom.keeper.v1 import frames_pb2
+    from strongroom_service.config.tenant_file import Tenant
     from strongroom_service.domain.clock import Millis
     from strongroom_service.domain.credentials import Credential
-    from strongroom_service.domain.records import Record
+    from strongroom_service.domain.records import Archive, Record, SetAside
     from strongroom_service.keeper.case import Case
     from strongroom_service.keeper.vault_keys import VaultKeys
 
-NONCE_BYTES = 32
 MAX_PAGE_BYTES = 48 * 1024
-
-SignedAnswer = tuple[bytes, resources_pb2.Receipt]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +38,20 @@ class Describer:
 
     keys: VaultKeys
 
-    def describe_service(self, case: Case, nonce: bytes) -> SignedAnswer:
+    def describe_service(self, tenant: Tenant, nonce: bytes, *, now: Millis) -> SignedAnswer:
         """Return the signed ServiceInfoReply of the caller's tenant."""
-        tenant = case.tenant
         reply = vault_service_pb2.ServiceInfoReply(
-            tenant=case.identity.tenant,
+            tenant=tenant.name,
             rp_id=tenant.assertion_policy.rp_id,
             origins=sorted(tenant.assertion_policy.origins),
             algorithms=tenant.assertion_policy.algorithms,
             max_envelope_bytes=MAX_ENVELOPE_BYTES,
             policy=policy_message(tenant.policy),
             key_bundle=self.keys.contents.key_bundle,
-            keeper_time=timestamp_of(case.now),
+            keeper_time=timestamp_of(now),
             development=tenant.development,
         )
-        return self._sign(ReceiptFor.GET_SERVICE_INFO, nonce, reply.SerializeToString(), record=None)
+        return sign_answer(self.keys, ReceiptFor.GET_SERVICE_INFO, nonce, reply, record=None)
 
     def describe_record(self, case: Case, nonce: bytes) -> SignedAnswer:
         """Return the signed VaultReply of the caller's record."""
@@ -62,7 +60,7 @@ class Describer:
             reply.state = resources_pb2.VAULT_STATE_NONE
         else:
             _fill_vault_reply(reply, case.record, now=case.now)
-        return self._sign(ReceiptFor.GET_VAULT, nonce, reply.SerializeToString(), record=case.record)
+        return sign_answer(self.keys, ReceiptFor.GET_VAULT, nonce, reply, record=case.record)
 
     def list_events(
         self, case: Case, nonce: bytes, *, page_token: bytes, rows: Sequence[frames_pb2.EventRow]
@@ -80,7 +78,7 @@ class Describer:
         end = self._walk(case, start, rows, reply)
         if end.version > 0:
             reply.next_page_token = make_page_token(end, record_id=case.record_id, key=self.keys.ceremony_key)
-        return self._sign(ReceiptFor.LIST_EVENTS, nonce, reply.SerializeToString(), record=case.record)
+        return sign_answer(self.keys, ReceiptFor.LIST_EVENTS, nonce, reply, record=case.record)
 
     def _walk(
         self,
@@ -112,43 +110,48 @@ class Describer:
             raise RecordRejected(message)
         return PageStart(version=version, chain_head=head)
 
-    def _sign(self, receipt_for: ReceiptFor, nonce: bytes, reply: bytes, *, record: Record | None) -> SignedAnswer:
-        if len(nonce) != NONCE_BYTES:
-            raise InvalidField(field="nonce", rule=f"must be {NONCE_BYTES} bytes")
-        receipt = sign_receipt(
-            self.keys.token,
-            receipt_for,
-            epoch=self.keys.identity_epoch,
-            fingerprint=self.keys.identity_fingerprint,
-            challenge=nonce,
-            reply=reply,
-            version=version_of(record),
-            chain_head=head_of(record),
-        )
-        return reply, receipt
-
 
 def _fill_vault_reply(reply: vault_service_pb2.VaultReply, record: Record, *, now: Millis) -> None:
     reply.state = STATES[record.state]
     reply.credentials.extend(_credential(credential) for credential in record.credentials)
     reply.recovery_public_key = record.effective_recovery_public_key
     reply.mode = MODES[record.mode]
-    reply.archives.extend(
-        resources_pb2.ArchiveVersion(
-            archive_version=archive.archive_version,
-            confirmed=archive.confirmed,
-            store_time=timestamp_of(archive.stored_at),
-            envelope_sha256=archive.envelope_sha256,
-            mode=MODES[archive.mode],
-        )
-        for archive in record.archives
-    )
+    reply.archives.extend(_archive(archive) for archive in record.archives)
     reply.attempts_left = attempts_left(record.ledger, record.policy)
     if now < record.ledger.cool_down_until:
         reply.cool_down_end_time.CopyFrom(timestamp_of(record.ledger.cool_down_until))
     reply.releases_left = releases_left(record.ledger, record.policy, now=now)
     reply.policy.CopyFrom(policy_message(record.policy))
     reply.life = record.life
+    reply.closed = record.state is VaultState.LIVE and is_exhausted(record.ledger, record.policy)
+    if record.set_aside is not None:
+        reply.set_aside.CopyFrom(_set_aside(record.set_aside, now=now))
+    if record.account_erase_at is not None:
+        reply.account_erase_time.CopyFrom(timestamp_of(record.account_erase_at))
+
+
+def _set_aside(aside: SetAside, *, now: Millis) -> resources_pb2.SetAside:
+    kept = aside.record
+    cool_down_until = kept.ledger.cool_down_until if now < kept.ledger.cool_down_until else None
+    return resources_pb2.SetAside(
+        set_aside_time=timestamp_of(aside.set_aside_at),
+        erase_time=timestamp_of(aside.erase_at),
+        credentials=[_credential(credential) for credential in kept.credentials],
+        recovery_public_key=kept.effective_recovery_public_key,
+        attempts_left=attempts_left(kept.ledger, kept.policy),
+        cool_down_end_time=optional_timestamp_of(cool_down_until),
+        archives=[_archive(archive) for archive in kept.archives],
+    )
+
+
+def _archive(archive: Archive) -> resources_pb2.ArchiveVersion:
+    return resources_pb2.ArchiveVersion(
+        archive_version=archive.archive_version,
+        confirmed=archive.confirmed,
+        store_time=timestamp_of(archive.stored_at),
+        envelope_sha256=archive.envelope_sha256,
+        mode=MODES[archive.mode],
+    )
 
 
 def _credential(credential: Credential) -> resources_pb2.Credential:

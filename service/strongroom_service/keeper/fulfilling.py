@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from strongroom.v1 import vault_service_pb2
-from strongroom_service.domain.ceremonies import Operation
+from strongroom.v1 import tenant_service_pb2
+from strongroom.v1 import vault_service_pb2 as pb
+from strongroom_service.domain.ceremonies import ORDERS, Operation
 from strongroom_service.domain.errors import Reason, Refusal
 from strongroom_service.domain.records import find_archive, find_grant
 from strongroom_service.keeper.formats.enums import MODES
 from strongroom_service.keeper.formats.hpke import seal_to_client
 from strongroom_service.keeper.formats.receipt import ReceiptFor, sign_receipt
-from strongroom_service.keeper.formats.statement import challenge_of
+from strongroom_service.keeper.formats.statement import optional_timestamp_of
 from strongroom_service.keeper.formats.wrapping import unwrap_envelope
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
     from strongroom.v1 import resources_pb2
     from strongroom_service.domain.records import Archive, Grant, Record
     from strongroom_service.keeper.case import Case
@@ -27,6 +30,29 @@ _RECEIPTS = {
     Operation.STORE: ReceiptFor.STORE,
     Operation.RELEASE: ReceiptFor.RELEASE,
     Operation.DELETE: ReceiptFor.DELETE,
+    Operation.ADD_CREDENTIAL: ReceiptFor.ADD_CREDENTIAL,
+    Operation.REMOVE_CREDENTIAL: ReceiptFor.REMOVE_CREDENTIAL,
+    Operation.SET_RECOVERY: ReceiptFor.SET_RECOVERY,
+    Operation.REOPEN: ReceiptFor.REOPEN,
+    Operation.LIFT_QUARANTINE: ReceiptFor.LIFT_QUARANTINE,
+    Operation.SET_POLICY: ReceiptFor.SET_POLICY,
+    Operation.RESET: ReceiptFor.RESET,
+    Operation.ERASE_ACCOUNT: ReceiptFor.ERASE_ACCOUNT,
+    Operation.CANCEL_ERASE_ACCOUNT: ReceiptFor.CANCEL_ERASE_ACCOUNT,
+}
+
+
+_STORED_REPLIES = {
+    Operation.STORE: pb.StoreReply,
+    Operation.ADD_CREDENTIAL: pb.AddCredentialReply,
+    Operation.REMOVE_CREDENTIAL: pb.RemoveCredentialReply,
+    Operation.SET_RECOVERY: pb.SetRecoveryReply,
+}
+_EMPTY_REPLIES = {
+    Operation.DELETE: pb.DeleteReply,
+    Operation.REOPEN: pb.ReopenReply,
+    Operation.LIFT_QUARANTINE: pb.LiftQuarantineReply,
+    Operation.SET_POLICY: pb.SetPolicyReply,
 }
 
 
@@ -37,18 +63,17 @@ class Fulfiller:
     keys: VaultKeys
     log: FulfilmentLog
 
-    def fulfil(self, case: Case, ceremony: bytes, *, operation: Operation) -> tuple[bytes, resources_pb2.Receipt]:
-        """Return the serialized reply and its receipt for the grant that the committed record holds for `ceremony`.
+    def fulfil(self, case: Case, *, operation: Operation, challenge: bytes) -> tuple[bytes, resources_pb2.Receipt]:
+        """Return the serialized reply and its receipt for the grant that the committed record holds for `challenge`.
 
-        The grant is found by the hash of the whole ceremony, and only judging that very ceremony put it into this
-        account's record: so neither its tag nor its statement need to be looked at again.
+        That is the hash of the whole ceremony (or the nonce, where there was none), and only judging that very ceremony
+        put the grant into this account's record: so neither its tag nor its statement need to be looked at again.
 
         Raises:
             Refusal: BEGIN_AGAIN: the record holds no such grant (any more).
             RecordRejected: an envelope does not unwrap.
             TokenFault: the token failed.
         """
-        challenge = challenge_of(ceremony)
         grant = find_grant(case.record, challenge=challenge, operation=operation, now=case.now)
         if grant is None or case.record is None:
             raise Refusal(Reason.BEGIN_AGAIN, detail="the record holds no grant for this ceremony")
@@ -67,25 +92,29 @@ class Fulfiller:
         return reply, receipt
 
     def _reply(self, case: Case, record: Record, grant: Grant, *, challenge: bytes) -> bytes:
-        match grant.operation:
-            case Operation.REGISTER:
-                return vault_service_pb2.RegistrationReply(credential_id=grant.credential_id).SerializeToString()
-            case Operation.STORE:
-                (archive,) = _granted_archives(record, grant)
-                return vault_service_pb2.StoreReply(
-                    archive_version=archive.archive_version, envelope_sha256=archive.envelope_sha256
-                ).SerializeToString()
-            case Operation.RELEASE:
-                envelopes = self._unwrap(case, _granted_archives(record, grant))
-                sealed = seal_to_client(envelopes.SerializeToString(), recipient=grant.recipient, challenge=challenge)
-                return vault_service_pb2.ReleaseReply(sealed_envelopes=sealed).SerializeToString()
-            case Operation.DELETE:
-                return vault_service_pb2.DeleteReply().SerializeToString()
+        operation = grant.operation
+        reply: Message
+        if operation is Operation.REGISTER:
+            reply = pb.RegistrationReply(credential_id=grant.credential_id)
+        elif operation is Operation.RELEASE:
+            envelopes = self._unwrap(case, _granted_archives(record, grant))
+            sealed = seal_to_client(envelopes.SerializeToString(), recipient=grant.recipient, challenge=challenge)
+            reply = pb.ReleaseReply(sealed_envelopes=sealed)
+        elif operation in _STORED_REPLIES:
+            (archive,) = _granted_archives(record, grant)
+            reply = _STORED_REPLIES[operation](
+                archive_version=archive.archive_version, envelope_sha256=archive.envelope_sha256
+            )
+        elif operation in ORDERS:
+            reply = _order_reply(grant, account=case.identity.account)
+        else:
+            reply = _EMPTY_REPLIES[operation]()
+        return reply.SerializeToString()
 
-    def _unwrap(self, case: Case, archives: list[Archive]) -> vault_service_pb2.ReleasedEnvelopes:
-        return vault_service_pb2.ReleasedEnvelopes(
+    def _unwrap(self, case: Case, archives: list[Archive]) -> pb.ReleasedEnvelopes:
+        return pb.ReleasedEnvelopes(
             envelopes=[
-                vault_service_pb2.ReleasedEnvelope(
+                pb.ReleasedEnvelope(
                     archive_version=archive.archive_version,
                     confirmed=archive.confirmed,
                     mode=MODES[archive.mode],
@@ -94,6 +123,15 @@ class Fulfiller:
                 for archive in archives
             ]
         )
+
+
+def _order_reply(grant: Grant, *, account: str) -> Message:
+    effect_time = optional_timestamp_of(grant.effect_at)
+    if grant.operation is Operation.RESET:
+        return pb.ResetVaultReply(erase_time=effect_time)
+    if grant.operation is Operation.ERASE_ACCOUNT:
+        return tenant_service_pb2.EraseAccountReply(account=account, erase_time=effect_time)
+    return tenant_service_pb2.CancelEraseAccountReply(account=account)
 
 
 def _granted_archives(record: Record, grant: Grant) -> list[Archive]:

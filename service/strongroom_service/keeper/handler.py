@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING
 
 from strongroom.keeper.v1 import frames_pb2
 from strongroom.v1 import resources_pb2
-from strongroom_service.domain.errors import Fault, InvalidField, Misconfigured, Reason, Refusal, TokenFault
+from strongroom_service.domain.ceremonies import ORDERS
+from strongroom_service.domain.errors import Fault, InvalidField, Misconfigured, Refusal, TokenFault
+from strongroom_service.domain.identifiers import RecordId
 from strongroom_service.keeper.beginning import Beginner
 from strongroom_service.keeper.calls import completion_of, operation_of
-from strongroom_service.keeper.case import Case
 from strongroom_service.keeper.describing import Describer
+from strongroom_service.keeper.feeding import Feeder
 from strongroom_service.keeper.formats.bundle import is_due
+from strongroom_service.keeper.formats.enums import OUTCOMES
+from strongroom_service.keeper.formats.statement import challenge_of
 from strongroom_service.keeper.fulfilling import Fulfiller
-from strongroom_service.keeper.judging import Judge
+from strongroom_service.keeper.judging import Judge, SealedStep
 from strongroom_service.keeper.opened_record import RecordOpener
 from strongroom_service.keeper.presented import StaleRow
 from strongroom_service.keeper.vault_keys import open_vault, renew_bundle
@@ -21,18 +25,15 @@ from strongroom_service.keeper.vault_keys import open_vault, renew_bundle
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from strongroom_service.config.tenant_file import Tenants
     from strongroom_service.domain.clock import Clock
-    from strongroom_service.domain.records import Record
+    from strongroom_service.keeper.answers import SignedAnswer
+    from strongroom_service.keeper.cases import CaseReader
     from strongroom_service.keeper.condition import Condition
-    from strongroom_service.keeper.describing import SignedAnswer
     from strongroom_service.keeper.fulfilments import FulfilmentLog
-    from strongroom_service.keeper.judging import SealedStep
     from strongroom_service.keeper.presented import PresentedRows
     from strongroom_service.keeper.token.port import Token
     from strongroom_service.keeper.vault_keys import VaultKeys
     from strongroom_service.keeper.visits import Log
-    from strongroom_service.tokens.account_tokens import AccountTokenVerifier
 
 
 class _Chamber:
@@ -47,6 +48,7 @@ class _Chamber:
         self.judge = Judge(keys=keys, random=random)
         self.fulfiller = Fulfiller(keys=keys, log=log)
         self.describer = Describer(keys=keys)
+        self.feeder = Feeder(keys=keys)
 
 
 class KeeperHandler:
@@ -56,8 +58,7 @@ class KeeperHandler:
         self,
         *,
         token: Token,
-        tenants: Tenants,
-        verifier: AccountTokenVerifier,
+        cases: CaseReader,
         presented: PresentedRows,
         fulfilments: FulfilmentLog,
         clock: Clock,
@@ -68,8 +69,7 @@ class KeeperHandler:
     ) -> None:
         """`check_clock` raises ClockUntrusted while nothing may be judged by this host's clock; `condition` is told."""
         self._token = token
-        self._tenants = tenants
-        self._verifier = verifier
+        self._cases = cases
         self._presented = presented
         self._fulfilments = fulfilments
         self._clock = clock
@@ -128,27 +128,40 @@ class KeeperHandler:
                 return frames_pb2.KeeperReply(begin=self._begin(call.begin))
             case "judge":
                 return frames_pb2.KeeperReply(judge=self._judge(call.judge, call.request_id))
+            case "sweep":
+                return self._sweep(call.sweep, call.request_id)
             case _:
                 reply, receipt = self._answer_signed(call)
                 return frames_pb2.KeeperReply(signed=frames_pb2.SignedReply(reply=reply, receipt=receipt))
 
     def _answer_signed(self, call: frames_pb2.KeeperCall) -> SignedAnswer:
+        chamber = self._open_chamber
         match call.WhichOneof("call"):
             case "fulfil":
-                return self._fulfil(call.fulfil, call.request_id)
+                return self._fulfil(chamber, call.fulfil, call.request_id)
             case "describe_service":
-                chamber, case_ = self._case(call.describe_service)
-                return chamber.describer.describe_service(case_, call.describe_service.nonce)
+                tenant, now = self._cases.of_service(call.describe_service)
+                return chamber.describer.describe_service(tenant, call.describe_service.nonce, now=now)
             case "describe_record":
-                chamber, case_ = self._case(call.describe_record)
+                case_ = self._cases.of_account(call.describe_record, opener=chamber.opener)
                 return chamber.describer.describe_record(case_, call.describe_record.nonce)
             case "list_events":
                 asked = call.list_events
-                chamber, case_ = self._case(asked)
+                case_ = self._cases.of_account(asked, opener=chamber.opener)
                 return chamber.describer.list_events(case_, asked.nonce, page_token=asked.page_token, rows=asked.events)
+            case "list_tenant_events":
+                feed = call.list_tenant_events
+                return chamber.feeder.list_tenant_events(self._cases.of_feed(feed.tenant_caller), feed)
             case _:
                 message = "a call that this release does not know"
                 raise Misconfigured(message)
+
+    @property
+    def _open_chamber(self) -> _Chamber:
+        if self._chamber is None:
+            message = "the vault is not open"
+            raise Misconfigured(message)
+        return self._chamber
 
     def _open_vault(self, call: frames_pb2.OpenVaultCall) -> frames_pb2.OpenVaultReply:
         """Open the vault row, unless a newer one is open; say when the key bundle is due to be renewed."""
@@ -162,40 +175,14 @@ class KeeperHandler:
         successor = renew_bundle(keys, now=now, random=self._random) if due else b""
         return frames_pb2.OpenVaultReply(id_key=keys.id_key, successor_sealed=successor)
 
-    def _case(
-        self,
-        call: frames_pb2.DescribeServiceCall
-        | frames_pb2.DescribeRecordCall
-        | frames_pb2.BeginCall
-        | frames_pb2.JudgeCall
-        | frames_pb2.FulfilCall
-        | frames_pb2.ListEventsCall,
-    ) -> tuple[_Chamber, Case]:
-        """Check who asks, and open what was presented. The front's checks do not count here."""
-        if self._chamber is None:
-            message = "the vault is not open"
-            raise Misconfigured(message)
-        now = self._clock.now()
-        identity = self._verifier.verify(call.account_token, now=now)
-        tenant = self._tenants.named(identity.tenant)
-        if tenant is None:
-            raise Refusal(Reason.TOKEN_REJECTED, detail="the tenant is not configured")
-        record_id = self._chamber.opener.record_id(identity)
-        record: Record | None = None
-        if not isinstance(call, frames_pb2.DescribeServiceCall):
-            row = call.row if call.HasField("row") else None
-            record = self._chamber.opener.open(identity, row, record_id=record_id)
-        case_ = Case(identity=identity, tenant=tenant, record_id=record_id, record=record, now=now)
-        return self._chamber, case_
-
     def _begin(self, call: frames_pb2.BeginCall) -> frames_pb2.BeginReply:
         self._check_clock()
-        chamber, case_ = self._case(call)
-        ceremony = chamber.beginner.begin(case_, call.request)
-        record = case_.record
-        credentials = () if record is None else sorted(record.credentials, key=lambda each: each.credential_id)
+        chamber = self._open_chamber
+        begun = chamber.beginner.begin(self._cases.of_account(call, opener=chamber.opener), call.request)
+        subject = begun.subject
+        credentials = () if subject is None else sorted(subject.credentials, key=lambda each: each.credential_id)
         return frames_pb2.BeginReply(
-            ceremony=ceremony,
+            ceremony=begun.ceremony,
             credentials=[
                 resources_pb2.Credential(
                     credential_id=credential.credential_id,
@@ -204,16 +191,32 @@ class KeeperHandler:
                 )
                 for credential in credentials
             ],
-            recovery_public_key=b"" if record is None else record.effective_recovery_public_key,
+            recovery_public_key=b"" if subject is None else subject.effective_recovery_public_key,
         )
 
     def _judge(self, call: frames_pb2.JudgeCall, request_id: str) -> frames_pb2.JudgeReply:
         self._check_clock()
-        chamber, case_ = self._case(call)
-        step = chamber.judge.judge(case_, completion_of(call))
+        chamber, completion = self._open_chamber, completion_of(call)
+        case_ = self._cases.of_change(call, operation=completion.operation, opener=chamber.opener)
+        step = chamber.judge.judge(case_, completion)
         if step is None:
             return frames_pb2.JudgeReply(already_granted=frames_pb2.AlreadyGranted())
-        chamber.opener.expect(step.record, record_id=case_.record_id, sealed=step.sealed_record)
+        return self._to_be_committed(chamber, step, record_id=case_.record_id, request_id=request_id)
+
+    def _sweep(self, call: frames_pb2.SweepCall, request_id: str) -> frames_pb2.KeeperReply:
+        self._check_clock()
+        chamber = self._open_chamber
+        case_ = self._cases.of_sweep(call, opener=chamber.opener)
+        step = chamber.judge.sweep(case_)
+        if isinstance(step, SealedStep):
+            order = self._to_be_committed(chamber, step, record_id=case_.record_id, request_id=request_id)
+            return frames_pb2.KeeperReply(judge=order)
+        return frames_pb2.KeeperReply(nothing_due=frames_pb2.NothingDueReply(next_at=step or 0))
+
+    def _to_be_committed(
+        self, chamber: _Chamber, step: SealedStep, *, record_id: bytes, request_id: str
+    ) -> frames_pb2.JudgeReply:
+        chamber.opener.expect(step.record, record_id=RecordId(record_id), sealed=step.sealed_record)
         self._log.info(
             "keeper_judged",
             request_id=request_id,
@@ -222,12 +225,13 @@ class KeeperHandler:
             why=step.decided.event.reason,
             version=step.version,
         )
-        return frames_pb2.JudgeReply(commit=_commit_order(step, record_id=case_.record_id))
+        return frames_pb2.JudgeReply(commit=_commit_order(step, record_id=record_id))
 
-    def _fulfil(self, call: frames_pb2.FulfilCall, request_id: str) -> SignedAnswer:
-        chamber, case_ = self._case(call)
+    def _fulfil(self, chamber: _Chamber, call: frames_pb2.FulfilCall, request_id: str) -> SignedAnswer:
         operation = operation_of(call.operation)
-        answer = chamber.fulfiller.fulfil(case_, call.ceremony, operation=operation)
+        case_ = self._cases.of_change(call, operation=operation, opener=chamber.opener)
+        challenge = call.nonce if operation in ORDERS else challenge_of(call.ceremony)
+        answer = chamber.fulfiller.fulfil(case_, operation=operation, challenge=challenge)
         self._log.info("keeper_fulfilled", request_id=request_id, operation=operation.value)
         return answer
 
@@ -239,6 +243,7 @@ def _commit_order(step: SealedStep, *, record_id: bytes) -> frames_pb2.CommitOrd
         sealed_event=step.sealed_event,
         at=step.decided.event.at,
         refusal=_refusal_reply(refusal) if refusal is not None else None,
+        outcome=OUTCOMES[step.decided.event.outcome],
     )
 
 

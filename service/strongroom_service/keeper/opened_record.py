@@ -6,16 +6,14 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from strongroom_service.domain.errors import RecordRejected
-from strongroom_service.domain.identifiers import record_id_of
-from strongroom_service.keeper.unsealing import unseal_record
+from strongroom_service.domain.identifiers import RecordId, record_id_of
+from strongroom_service.keeper.unsealing import unseal_own_record
 
 if TYPE_CHECKING:
     from strongroom.keeper.v1 import frames_pb2
-    from strongroom_service.domain.identifiers import RecordId
     from strongroom_service.domain.records import Record
     from strongroom_service.keeper.presented import PresentedRows
     from strongroom_service.keeper.vault_keys import VaultKeys
-    from strongroom_service.tokens.account_tokens import AccountIdentity
 
 # Begin, judge and fulfil present the same row, or the one that judging made, within seconds. Usually 5 KiB each.
 _REMEMBERED = 256
@@ -35,12 +33,12 @@ class RecordOpener:
         self._remembered = remembered
         self._opened: OrderedDict[tuple[bytes, int, bytes], Record] = OrderedDict()
 
-    def record_id(self, identity: AccountIdentity) -> RecordId:
+    def record_id(self, tenant: str, account: str) -> RecordId:
         """Return the id under which the account's record must be stored; the front's word does not count."""
-        return record_id_of(id_key=self._keys.id_key, tenant=identity.tenant, account=identity.account)
+        return record_id_of(id_key=self._keys.id_key, tenant=tenant, account=account)
 
-    def open(self, identity: AccountIdentity, row: frames_pb2.Row | None, *, record_id: RecordId) -> Record | None:
-        """Return the account's record, or None where no row was presented. `record_id` is this account's.
+    def open(self, row: frames_pb2.Row | None, *, record_id: RecordId) -> Record | None:
+        """Return the record of the account behind `record_id`, or None where no row was presented.
 
         Raises:
             StaleRow: the row is older than one seen, or another one at the same version.
@@ -52,14 +50,19 @@ class RecordOpener:
         if row.record_id != record_id:
             message = "the row presented is not this account's"
             raise RecordRejected(message)
+        return self._open(row, record_id=record_id)
+
+    def open_unasked(self, row: frames_pb2.Row) -> tuple[RecordId, Record]:
+        """Return the record in a row that nobody's token is about, and its id. Raises as `open`."""
+        record_id = RecordId(row.record_id)
+        return record_id, self._open(row, record_id=record_id)
+
+    def _open(self, row: frames_pb2.Row, *, record_id: RecordId) -> Record:
         if row.version < 1:
             message = "a row has no version"
             raise RecordRejected(message)
         self._presented.check(record_id, version=row.version, sealed=row.sealed)
-        record = self._opened.get((record_id, row.version, row.sealed)) or unseal_record(self._keys, row)
-        if (record.tenant, record.account, record.version) != (identity.tenant, identity.account, row.version):
-            message = "an opened record names another account or version than its row"
-            raise RecordRejected(message)
+        record = self._opened.get((record_id, row.version, row.sealed)) or unseal_own_record(self._keys, row)
         self._presented.remember(record_id, version=row.version, sealed=row.sealed)
         self.expect(record, record_id=record_id, sealed=row.sealed)
         return record

@@ -17,7 +17,7 @@ from strongroom_service.domain.errors import (
     StoreUnavailable,
     StrongroomError,
 )
-from strongroom_service.link import codec
+from strongroom_service.link import codec, replies
 from strongroom_service.link.keeper_link import KeeperLink, LinkTimes
 from strongroom_service.link.vault_opening import CommitVault, IdKey, LoadVault, VaultOpening
 
@@ -31,10 +31,11 @@ if TYPE_CHECKING:
         Caller,
         CommitOrder,
         Completion,
+        NothingDue,
         SignedReply,
+        TenantCaller,
     )
-    from strongroom_service.application.rows import EventRow, RecordRow
-    from strongroom_service.domain.ceremonies import Operation
+    from strongroom_service.application.rows import EventRow, FeedRow, RecordRow
     from strongroom_service.link.condition import KeeperCondition
     from strongroom_service.link.connection import KeeperConnection
     from strongroom_service.link.log import Log
@@ -129,39 +130,50 @@ class KeeperPool:
 
     async def describe_service(self, caller: Caller, *, nonce: bytes) -> SignedReply:
         """See the port."""
-        return codec.signed_reply(await self._ask(codec.describe_service_call(caller, nonce=nonce)))
+        return replies.signed_reply(await self._ask(codec.describe_service_call(caller, nonce=nonce)))
 
     async def describe_record(self, caller: Caller, *, nonce: bytes, row: RecordRow | None) -> SignedReply:
         """See the port."""
-        return codec.signed_reply(await self._ask(codec.describe_record_call(caller, nonce=nonce, row=row), row))
+        return replies.signed_reply(await self._ask(codec.describe_record_call(caller, nonce=nonce, row=row), row))
 
     async def begin(self, caller: Caller, *, request: bytes, row: RecordRow | None) -> BegunCeremony:
         """See the port."""
-        return codec.begun_ceremony(await self._ask(codec.begin_call(caller, request=request, row=row), row))
+        return replies.begun_ceremony(await self._ask(codec.begin_call(caller, request=request, row=row), row))
 
     async def judge(
-        self, caller: Caller, *, completion: Completion, row: RecordRow | None
+        self, caller: Caller | TenantCaller, *, completion: Completion, row: RecordRow | None
     ) -> CommitOrder | AlreadyGranted:
         """See the port."""
-        return codec.verdict(await self._ask(codec.judge_call(caller, completion=completion, row=row), row))
+        return replies.verdict(await self._ask(codec.judge_call(caller, completion=completion, row=row), row))
 
     async def fulfil(
-        self, caller: Caller, *, operation: Operation, ceremony: bytes, row: RecordRow | None
+        self, caller: Caller | TenantCaller, *, completion: Completion, row: RecordRow | None
     ) -> SignedReply:
         """See the port."""
-        call = codec.fulfil_call(caller, operation=operation, ceremony=ceremony, row=row)
-        return codec.signed_reply(await self._ask(call, row))
+        call = codec.fulfil_call(caller, completion=completion, row=row)
+        return replies.signed_reply(await self._ask(call, row))
 
     async def list_events(
         self, caller: Caller, *, nonce: bytes, page_token: bytes, row: RecordRow | None, events: tuple[EventRow, ...]
     ) -> SignedReply:
         """See the port."""
         call = codec.list_events_call(caller, nonce=nonce, page_token=page_token, row=row, events=events)
-        return codec.signed_reply(await self._ask(call, row))
+        return replies.signed_reply(await self._ask(call, row))
+
+    async def list_tenant_events(
+        self, caller: TenantCaller, *, nonce: bytes, cursor: bytes, events: tuple[FeedRow, ...], more: bool
+    ) -> SignedReply:
+        """See the port."""
+        call = codec.list_tenant_events_call(caller, nonce=nonce, cursor=cursor, events=events, more=more)
+        return replies.signed_reply(await self._ask(call))
+
+    async def sweep(self, *, row: RecordRow) -> CommitOrder | NothingDue:
+        """See the port."""
+        return replies.sweep_verdict(await self._ask(codec.sweep_call(row), row))
 
     async def probe(self) -> None:
         """See the port."""
-        codec.probed(await self._ask(codec.probe_call()))
+        replies.probed(await self._ask(codec.probe_call()))
 
     def _ask(self, call: KeeperCall, row: RecordRow | None = None) -> asyncio.Future[KeeperReply]:
         busy = self._least_busy()

@@ -9,7 +9,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, NoReturn
 
 from strongroom_service.domain.errors import StrongroomError
-from strongroom_service.link import codec
+from strongroom_service.link import codec, replies
 from strongroom_service.link.connection import KeeperConnection, connect
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class KeeperLink:
 
     async def _check(self, connection: KeeperConnection, *, reopen: bool) -> None:
         try:
-            self.condition = codec.probed(await connection.send(codec.probe_call()))
+            self.condition = replies.probed(await connection.send(codec.probe_call()))
             if reopen:
                 await self._vault.open(connection)
         except StrongroomError as error:

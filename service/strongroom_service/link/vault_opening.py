@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from strongroom_service.application.rows import VaultRow
 from strongroom_service.domain.errors import Fault, Misconfigured, OutcomeUnknown, VersionConflict
-from strongroom_service.link import codec
+from strongroom_service.link import codec, replies
 
 if TYPE_CHECKING:
     from strongroom_service.link.connection import KeeperConnection
@@ -54,7 +54,7 @@ class VaultOpening:
             row = await self._load()
             if row is None:
                 raise Misconfigured("the vault has no keys yet: run `strongroomd init`")
-            opened = codec.vault_opened(await connection.send(codec.open_vault_call(row)))
+            opened = replies.vault_opened(await connection.send(codec.open_vault_call(row)))
             self._take(opened.id_key)
             if not opened.successor_sealed:
                 return

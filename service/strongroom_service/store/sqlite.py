@@ -7,7 +7,7 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from strongroom_service.application.rows import Change, EventRow, RecordRow, VaultRow
+from strongroom_service.application.rows import Change, EventRow, FeedRow, RecordRow, VaultRow
 from strongroom_service.domain.errors import StoreUnavailable
 from strongroom_service.store.migrations import require_known_schema
 from strongroom_service.store.sqlite_files import (
@@ -35,6 +35,7 @@ _SCAN_RECORD_IDS = (
     "SELECT record_id FROM records WHERE record_id > ?1 UNION SELECT record_id FROM events WHERE record_id > ?1"
     " ORDER BY record_id LIMIT ?2"
 )
+_LOAD_FEED = "SELECT position, record_id, version, sealed FROM events WHERE position > ? ORDER BY position LIMIT ?"
 _LOAD_VAULT = "SELECT version, sealed FROM vault WHERE id = 1"
 _CHECK = "SELECT max(version) FROM schema_version"
 _MAX_INTEGER = 2**63 - 1
@@ -89,6 +90,14 @@ class SqliteReader:
         rows = self._query(_SCAN_EVENTS, record_id, min(after_version, _MAX_INTEGER), max(limit, 0))
         return tuple(
             EventRow(record_id=record_id, version=version, at=at, sealed=sealed) for version, at, sealed in rows
+        )
+
+    async def load_feed(self, *, after_position: int, limit: int) -> tuple[FeedRow, ...]:
+        """See `FeedStore.load_feed`. There is one writer, and AUTOINCREMENT never gives a position twice."""
+        rows = self._query(_LOAD_FEED, min(after_position, _MAX_INTEGER), max(limit, 0))
+        return tuple(
+            FeedRow(position=position, record_id=record_id, version=version, sealed=sealed)
+            for position, record_id, version, sealed in rows
         )
 
     async def load_vault(self) -> VaultRow | None:

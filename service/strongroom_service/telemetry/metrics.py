@@ -23,6 +23,7 @@ from prometheus_client import (
 
 from strongroom_service.domain.ceremonies import Operation
 from strongroom_service.domain.errors import Reason
+from strongroom_service.domain.events import Outcome
 from strongroom_service.domain.rates import RateScope
 
 # 1 ms to 10 s; an edge at each latency that docs/operations names as an objective.
@@ -63,6 +64,8 @@ class KeeperCallKind(Enum):
     JUDGE = "judge"
     FULFIL = "fulfil"
     LIST_EVENTS = "list_events"
+    LIST_TENANT_EVENTS = "list_tenant_events"
+    SWEEP = "sweep"
 
 
 @unique
@@ -184,9 +187,13 @@ class Metrics:
         """Return the metrics of a method; those of `unknown` for a name that is not served."""
         return self._rpcs.get((service, method)) or self._rpcs[UNKNOWN_METHOD.service, UNKNOWN_METHOD.method]
 
-    def decide(self, *, operation: Operation, refusal: Reason | None) -> None:
-        """Count how a completion ended: granted when `refusal` is None."""
-        self._decisions[operation, refusal].inc()
+    def judge(self, operation: Operation, outcome: Outcome) -> None:
+        """Count how a change was decided, once it is committed."""
+        self._judged[operation, outcome].inc()
+
+    def refuse(self, reason: Reason) -> None:
+        """Count a completion that was refused, or that a fault ended, by what the caller was told."""
+        self._refusals[reason].inc()
 
     def call_keeper(self, *, call: KeeperCallKind, result: KeeperCallResult, seconds: float) -> None:
         """Count one call to a keeper, which took `seconds`."""
@@ -219,17 +226,25 @@ class Metrics:
         return rpcs
 
     def _make_decisions(self) -> None:
-        decisions = self._counter(
-            "strongroom_decisions_total",
-            "Completions of ceremonies: granted, or the reason that the caller was told.",
+        judged = self._counter(
+            "strongroom_judged_total",
+            "Changes by how they were decided, once committed. outcome exhausted and refused (a right signature against"
+            " the policy) are alarms.",
             "operation",
             "outcome",
         )
-        self._decisions = {
-            (operation, reason): decisions.labels(operation.value, reason.value.lower() if reason else "granted")
+        self._judged: dict[tuple[Operation, Outcome], Counter] = {
+            (operation, outcome): judged.labels(operation.value, outcome.value)
             for operation in Operation
-            for reason in (None, *Reason)
+            if operation is not Operation.ATTEST
+            for outcome in Outcome
         }
+        refusals = self._counter(
+            "strongroom_refusals_total",
+            "Completions without what they asked for, by what the caller was told.",
+            "reason",
+        )
+        self._refusals = {reason: refusals.labels(reason.value.lower()) for reason in Reason}
 
     def _make_keeper_calls(self) -> None:
         calls = self._counter("strongroom_keeper_calls_total", "Calls to keepers.", "call", "result")

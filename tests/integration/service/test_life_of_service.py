@@ -55,7 +55,7 @@ def keepers_of(vault: DevelopmentVault) -> list[psutil.Process]:
 def test_metrics_are_there_from_the_start_and_count(development_vault: DevelopmentVault) -> None:
     method = f'grpc_method="StoreEnvelope",grpc_service="{SERVICE}",grpc_type="unary"'
     handled = f'grpc_server_handled_total{{grpc_code="OK",{method}}}'
-    granted = 'strongroom_decisions_total{operation="store",outcome="granted"}'
+    granted = 'strongroom_judged_total{operation="store",outcome="granted"}'
     before = metrics_of(development_vault)
     assert f'grpc_server_handled_total{{grpc_code="DataLoss",{method}}}' in before
     with HandClient(development_vault) as client:

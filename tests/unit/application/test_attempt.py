@@ -18,6 +18,7 @@ from strongroom_service.domain.errors import (
     Refusal,
     StoreUnavailable,
 )
+from strongroom_service.domain.events import Outcome
 from tests.fakes.keeper import FakeKeeper
 from tests.fakes.store import FakeStore
 
@@ -48,7 +49,8 @@ class Bench:
     def __init__(self) -> None:
         self.keeper = FakeKeeper()
         self.store = JournalStore(self.keeper.journal)
-        self.attempts = Attempts(keeper=self.keeper, store=self.store)
+        self.noted: list[tuple[Operation, Outcome]] = []
+        self.attempts = Attempts(keeper=self.keeper, store=self.store, note=lambda *noted: self.noted.append(noted))
 
     async def complete(self) -> SignedReply:
         return await self.attempts.complete(CALLER, record_id=RECORD_ID, completion=COMPLETION)

@@ -130,4 +130,4 @@ def test_unknown_states_and_modes_of_a_newer_vault_are_shown_as_numbers(enrolled
     object.__setattr__(record, "state", 77)
     enrolled.vault.record = record
     assert enrolled.client().vault().state == "77"
-    assert resources_pb2.VaultState.values() == [0, 1, 2, 3, 4, 5]
+    assert resources_pb2.VaultState.values() == [0, 1, 2, 3, 4, 5, 6, 7]

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from strongroom_service.domain.ceremonies import Mode, Operation
-from strongroom_service.domain.decisions import check_live
 from strongroom_service.domain.errors import InvalidField, Reason, Refusal
 from strongroom_service.domain.events import Outcome
 from strongroom_service.domain.policy import OnExhaustion, Policy
+from strongroom_service.domain.preconditions import check_live
 from strongroom_service.domain.records import VaultState, head_of, version_of
 from tests.fakes.account import (
     DELETE,

@@ -65,7 +65,7 @@ SIZES: list[Case] = [
     (lambda: pb.GetServiceInfoRequest(nonce=bytes(32)), codec.nonce_of, "nonce", 32, 32),
     (lambda: pb.ListEventsRequest(nonce=bytes(32)), codec.nonce_of, "nonce", 32, 32),
     (pb.ListEventsRequest, codec.page_token_of, "page_token", 0, 256),
-    (pb.BeginCeremonyRequest, codec.ceremony_request_of, "request", 1, KIB),
+    (pb.BeginCeremonyRequest, codec.ceremony_request_of, "request", 1, 2 * KIB),
     (registration, codec.registration_of, "ceremony", 1, 8 * KIB),
     (registration, codec.registration_of, "attestation.credential_id", 1, 1_023),
     (registration, codec.registration_of, "attestation.client_data_json", 1, 4 * KIB),

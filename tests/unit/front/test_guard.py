@@ -80,8 +80,11 @@ class Bench:
     def handled(self, code: str) -> float | None:
         return self.count("grpc_server_handled_total", **LABELS, grpc_code=code)
 
-    def decided(self, outcome: str) -> float | None:
-        return self.count("strongroom_decisions_total", operation="release", outcome=outcome)
+    def all_refused(self) -> float:
+        return sum(self.refused(reason.value.lower()) or 0 for reason in Reason)
+
+    def refused(self, reason: str) -> float | None:
+        return self.count("strongroom_refusals_total", reason=reason)
 
 
 async def answer(call: Call) -> str:
@@ -108,7 +111,7 @@ async def test_answer_goes_out_with_its_request_id_and_one_line() -> None:
     assert context.trailers == {"x-request-id": "r-1"}
     [(event, fields)] = bench.log.lines
     assert (event, fields["method"], fields["code"]) == ("rpc", METHOD, "OK")
-    assert (bench.handled("OK"), bench.decided("granted")) == (1, 1)
+    assert (bench.handled("OK"), bench.all_refused()) == (1, 0)
 
 
 async def test_refusal_goes_out_as_its_status_and_is_counted() -> None:
@@ -119,7 +122,7 @@ async def test_refusal_goes_out_as_its_status_and_is_counted() -> None:
     assert b"NOT_VERIFIED" in cast("bytes", context.trailers["grpc-status-details-bin"])
     [(_, fields)] = bench.log.lines
     assert (fields["reason"], fields["why"]) == ("NOT_VERIFIED", "wrong origin")
-    assert (bench.handled("PermissionDenied"), bench.decided("not_verified")) == (1, 1)
+    assert (bench.handled("PermissionDenied"), bench.refused("not_verified")) == (1, 1)
 
 
 async def test_error_of_nobody_tells_nothing_to_anybody() -> None:
@@ -188,7 +191,7 @@ async def test_peer_above_its_rate_is_told_to_wait_before_its_token_is_looked_at
         await bench.run(raising(AssertionError("begun")), context)
     assert context.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert b"RATE_LIMITED" in cast("bytes", context.trailers["grpc-status-details-bin"])
-    assert bench.decided("rate_limited") == 1
+    assert bench.refused("rate_limited") == 1
 
 
 async def test_release_is_not_begun_while_nobody_can_count() -> None:
@@ -205,12 +208,12 @@ async def test_call_given_up_by_its_caller_is_counted_but_decides_nothing(remain
     bench, context = Bench(), FakeContext(remaining=remaining)
     with pytest.raises(asyncio.CancelledError):
         await bench.run(raising(asyncio.CancelledError()), context)
-    assert (bench.handled(code), bench.decided("granted")) == (1, 0)
+    assert (bench.handled(code), bench.all_refused()) == (1, 0)
 
 
 async def test_every_method_has_its_metrics_from_the_start() -> None:
     bench = Bench()
     for method in RPC_METHODS:
-        labels = {**LABELS, "grpc_method": method.method}
+        labels = {**LABELS, "grpc_service": method.service, "grpc_method": method.method}
         assert bench.count("grpc_server_started_total", **labels) == 0
-    assert len(RPC_METHODS) == 8
+    assert len(RPC_METHODS) == 18

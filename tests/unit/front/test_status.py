@@ -34,6 +34,11 @@ TABLE = {
     Reason.NO_VAULT: "FAILED_PRECONDITION",
     Reason.VAULT_EXISTS: "ALREADY_EXISTS",
     Reason.VAULT_EXHAUSTED: "FAILED_PRECONDITION",
+    Reason.VAULT_CLOSED: "RESOURCE_EXHAUSTED",
+    Reason.SCOPE_MISSING: "PERMISSION_DENIED",
+    Reason.RESET_PENDING: "FAILED_PRECONDITION",
+    Reason.ERASURE_PENDING: "ALREADY_EXISTS",
+    Reason.NO_ERASURE_PENDING: "FAILED_PRECONDITION",
     Reason.COOLING_DOWN: "RESOURCE_EXHAUSTED",
     Reason.RELEASE_QUOTA: "RESOURCE_EXHAUSTED",
     Reason.RATE_LIMITED: "RESOURCE_EXHAUSTED",
@@ -117,7 +122,9 @@ def test_wait_is_told_and_never_zero(reason: Reason, given_ms: int | None, told_
 @pytest.mark.parametrize("reason", Reason)
 def test_quota_is_told_for_what_is_counted_alone(reason: Reason) -> None:
     has_quota = "QuotaFailure" in details_of(status_of(Refusal(reason)))
-    assert has_quota == (reason in {Reason.COOLING_DOWN, Reason.RELEASE_QUOTA, Reason.RATE_LIMITED})
+    assert has_quota == (
+        reason in {Reason.COOLING_DOWN, Reason.VAULT_CLOSED, Reason.RELEASE_QUOTA, Reason.RATE_LIMITED}
+    )
 
 
 def test_refusal_for_a_rate_does_not_tell_whose_rate_it_was() -> None:

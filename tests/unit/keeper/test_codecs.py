@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import Enum
 
@@ -12,14 +12,23 @@ from hypothesis import strategies as st
 
 from strongroom.keeper.v1 import record_pb2
 from strongroom_service.domain.attempts import Ledger
-from strongroom_service.domain.ceremonies import Mode, Operation
+from strongroom_service.domain.ceremonies import Mode, Operation, ReopenTarget
 from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.credentials import Credential
 from strongroom_service.domain.errors import RecordRejected
-from strongroom_service.domain.events import Outcome
+from strongroom_service.domain.events import Outcome, Swept
 from strongroom_service.domain.policy import OnExhaustion, Policy
-from strongroom_service.domain.records import Archive, Grant, Record, VaultState, WrappedEnvelope
-from strongroom_service.keeper.formats.enums import MODES, ON_EXHAUSTION, OPERATIONS, OUTCOMES, STATES, EnumTable
+from strongroom_service.domain.records import Archive, Grant, Record, SetAside, VaultState, WrappedEnvelope
+from strongroom_service.keeper.formats.enums import (
+    MODES,
+    ON_EXHAUSTION,
+    OPERATIONS,
+    OUTCOMES,
+    REOPEN_TARGETS,
+    STATES,
+    SWEPT,
+    EnumTable,
+)
 from strongroom_service.keeper.formats.event_codec import decode_event
 from strongroom_service.keeper.formats.record_codec import decode_record, encode_record
 from strongroom_service.keeper.formats.sealing import MAX_PLAINTEXT_BYTES, Kind, OneTimeKey
@@ -62,26 +71,28 @@ ARCHIVES = st.builds(
         ciphertext=st.binary(max_size=64),
     ),
 )
+EVENTED = sorted(set(Operation) - {Operation.ATTEST}, key=lambda operation: operation.value)
 GRANTS = st.builds(
     Grant,
     challenge=st.binary(max_size=32),
     credential_id=st.binary(max_size=32),
-    operation=st.sampled_from(Operation),
+    operation=st.sampled_from(EVENTED),
     recipient=st.binary(max_size=32),
     version=U64,
     chain_head=st.binary(max_size=32),
     expires_at=TIMES,
     archive_versions=st.lists(U64, max_size=2).map(tuple),
+    effect_at=st.none() | st.integers(1, 2**63).map(Millis),
 )
 POLICIES = st.builds(
     Policy,
     budget=st.integers(1, 100),
     cool_down_seconds=st.lists(st.integers(0, 604_800), max_size=8).map(sorted).map(tuple),
-    on_exhaustion=st.just(OnExhaustion.DESTROY),
+    on_exhaustion=st.sampled_from(OnExhaustion),
     releases_per_day=st.integers(1, 1_000),
     reset_grace_seconds=st.integers(86_400, 365 * 86_400),
 )
-RECORDS = st.builds(
+LIVES = st.builds(
     Record,
     tenant=st.text(max_size=8),
     account=st.text(max_size=8),
@@ -96,7 +107,10 @@ RECORDS = st.builds(
     ledger=st.builds(Ledger, failures=U32, cool_down_until=TIMES, release_day=U64, releases=U32),
     archives=st.lists(ARCHIVES, max_size=2).map(tuple),
     grants=st.lists(GRANTS, max_size=2).map(tuple),
+    account_erase_at=st.none() | st.integers(1, 2**63).map(Millis),
 )
+SET_ASIDE = st.builds(SetAside, record=LIVES, set_aside_at=TIMES, erase_at=TIMES)
+RECORDS = st.builds(lambda life, aside: replace(life, set_aside=aside), LIVES, st.none() | SET_ASIDE)
 
 
 @given(record=RECORDS)
@@ -136,7 +150,7 @@ def test_bytes_that_do_not_parse_or_say_nothing_are_refused(
         decode(serialized)
 
 
-@pytest.mark.parametrize("table", [MODES, STATES, OPERATIONS, OUTCOMES, ON_EXHAUSTION])
+@pytest.mark.parametrize("table", [MODES, STATES, OPERATIONS, OUTCOMES, ON_EXHAUSTION, SWEPT, REOPEN_TARGETS])
 @pytest.mark.parametrize("number", [0, 77])
 def test_number_that_no_table_knows_is_refused(table: EnumTable[Enum, int], number: int) -> None:
     with pytest.raises(RecordRejected):
@@ -145,10 +159,19 @@ def test_number_that_no_table_knows_is_refused(table: EnumTable[Enum, int], numb
 
 
 @pytest.mark.parametrize(
-    ("table", "members"), [(MODES, Mode), (STATES, VaultState), (OPERATIONS, Operation), (OUTCOMES, Outcome)]
+    ("table", "members"),
+    [
+        (MODES, Mode),
+        (STATES, VaultState),
+        (OPERATIONS, EVENTED),
+        (OUTCOMES, Outcome),
+        (ON_EXHAUSTION, OnExhaustion),
+        (SWEPT, Swept),
+        (REOPEN_TARGETS, ReopenTarget),
+    ],
 )
-def test_every_member_of_an_enum_has_a_number(table: EnumTable[Enum, int], members: type[Enum]) -> None:
-    """But for OnExhaustion.LOCK, which this release does not offer (its tenant files are refused)."""
+def test_every_member_of_an_enum_has_a_number(table: EnumTable[Enum, int], members: Iterable[Enum]) -> None:
+    """But for an attestation, which is no event of its own."""
     assert all(table.inverse(table[member]) is member for member in members)
 
 

@@ -6,14 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.errors import RecordRejected
 from strongroom_service.domain.identifiers import RecordId
 from strongroom_service.keeper.opened_record import RecordOpener
 from strongroom_service.keeper.presented import PresentedRows
 from strongroom_service.keeper.token.port import KeyPurpose
 from strongroom_service.keeper.vault_keys import open_vault
-from strongroom_service.tokens.account_tokens import AccountIdentity
 from tests.fakes.desk import Desk, refused_for
 from tests.fakes.passkey import Forgery
 from tests.fakes.person import Person
@@ -42,19 +40,13 @@ def counted_desk(tmp_path: Path, token: CountingToken) -> Desk:
     return Desk(tmp_path, token=token)
 
 
-def identity_of(person: Person) -> AccountIdentity:
-    return AccountIdentity(
-        tenant=person.desk.tenant.name, account=person.account, scopes=frozenset({"vault"}), expires_at=Millis(0)
-    )
-
-
 def opener_for(desk: Desk, *, remembered: int) -> RecordOpener:
     keys = open_vault(desk.token, version=desk.vault_version, sealed=desk.vault_sealed)
     return RecordOpener(keys=keys, presented=PresentedRows(capacity=10), remembered=remembered)
 
 
 def open_with(opener: RecordOpener, person: Person) -> None:
-    opener.open(identity_of(person), person.row(), record_id=RecordId(person.desk.record_id(person.account)))
+    opener.open(person.row(), record_id=RecordId(person.desk.record_id(person.account)))
 
 
 def test_a_release_opens_one_row_and_seals_one(counted_desk: Desk, token: CountingToken) -> None:
@@ -91,20 +83,19 @@ def test_other_bytes_than_those_remembered_are_opened_and_rejected(alice: Person
     opener = opener_for(alice.desk, remembered=10)
     record_id = RecordId(alice.desk.record_id("alice"))
     row = alice.row()
-    record = opener_for(alice.desk, remembered=10).open(identity_of(alice), row, record_id=record_id)
+    record = opener_for(alice.desk, remembered=10).open(row, record_id=record_id)
     assert record is not None
     opener.expect(record, record_id=record_id, sealed=row.sealed)
     row.sealed = row.sealed[:-1] + bytes([row.sealed[-1] ^ 1])
     with pytest.raises(RecordRejected):
-        opener.open(identity_of(alice), row, record_id=record_id)
+        opener.open(row, record_id=record_id)
 
 
 def test_what_is_remembered_is_not_given_to_another_account(desk: Desk, alice: Person) -> None:
-    bob = Person(desk, "bob")
     opener = opener_for(desk, remembered=10)
     open_with(opener, alice)
     with pytest.raises(RecordRejected):
-        opener.open(identity_of(bob), alice.row(), record_id=RecordId(desk.record_id("bob")))
+        opener.open(alice.row(), record_id=RecordId(desk.record_id("bob")))
 
 
 def test_only_the_newest_rows_are_remembered(counted_desk: Desk, token: CountingToken) -> None:

@@ -152,4 +152,4 @@ def test_account_without_a_record_is_told_so_under_a_receipt_of_version_zero(des
 
 
 def test_every_kind_of_receipt_has_a_label_of_its_own() -> None:
-    assert len({kind.value for kind in ReceiptFor}) == len(ReceiptFor) == 7
+    assert len({kind.value for kind in ReceiptFor}) == len(ReceiptFor) == 17

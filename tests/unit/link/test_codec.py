@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from strongroom.keeper.v1 import frames_pb2 as frames
+from strongroom.v1 import event_pb2
 from strongroom.v1 import resources_pb2 as resources
 from strongroom_service.application.keepers import (
     AlreadyGranted,
@@ -29,7 +30,8 @@ from strongroom_service.domain.errors import (
     StoreUnavailable,
     TokenFault,
 )
-from strongroom_service.link import codec
+from strongroom_service.domain.events import Outcome
+from strongroom_service.link import codec, replies
 from strongroom_service.link.condition import KeeperCondition
 
 CALLER = Caller(account_token="token", request_id="request")
@@ -52,7 +54,9 @@ def test_calls_carry_every_part_of_what_is_asked() -> None:
     assert codec.begin_call(CALLER, request=b"q", row=ROW) == frames.KeeperCall(
         request_id="request", begin=frames.BeginCall(account_token="token", request=b"q", row=WIRE_ROW)
     )
-    assert codec.fulfil_call(CALLER, operation=Operation.RELEASE, ceremony=b"c", row=ROW) == frames.KeeperCall(
+    assert codec.fulfil_call(
+        CALLER, completion=Completion(operation=Operation.RELEASE, ceremony=b"c"), row=ROW
+    ) == frames.KeeperCall(
         request_id="request",
         fulfil=frames.FulfilCall(
             account_token="token", row=WIRE_ROW, ceremony=b"c", operation=frames.OPERATION_RELEASE
@@ -131,19 +135,23 @@ def test_recovery_signature_and_absent_user_handle_have_their_place() -> None:
     assert call.judge.operation == frames.OPERATION_DELETE
 
 
+COMPLETED = frozenset(Operation) - {Operation.ATTEST, Operation.SWEEP}
+"""An attestation is completed inside an addition, and a sweep by nobody."""
+
+
 def test_every_operation_has_a_number_of_its_own() -> None:
     numbers = {
-        codec.fulfil_call(CALLER, operation=operation, ceremony=b"", row=None).fulfil.operation
-        for operation in Operation
+        codec.fulfil_call(CALLER, completion=Completion(operation=operation), row=None).fulfil.operation
+        for operation in COMPLETED
     }
-    assert len(numbers) == len(Operation)
+    assert len(numbers) == len(COMPLETED)
     assert frames.OPERATION_UNSPECIFIED not in numbers
 
 
 def test_signed_reply_keeps_every_field() -> None:
     receipt = resources.Receipt(signature=b"s", identity_fingerprint=b"f", version=9, chain_head=b"h")
     reply = frames.KeeperReply(signed=frames.SignedReply(reply=b"reply", receipt=receipt))
-    assert codec.signed_reply(reply) == SignedReply(
+    assert replies.signed_reply(reply) == SignedReply(
         reply=b"reply", receipt=Receipt(signature=b"s", identity_fingerprint=b"f", version=9, chain_head=b"h")
     )
 
@@ -153,7 +161,7 @@ def test_begun_ceremony_keeps_every_field() -> None:
     reply = frames.KeeperReply(
         begin=frames.BeginReply(ceremony=b"c", credentials=[credential], recovery_public_key=b"r")
     )
-    assert codec.begun_ceremony(reply) == BegunCeremony(
+    assert replies.begun_ceremony(reply) == BegunCeremony(
         ceremony=b"c",
         credentials=(CredentialDescriptor(credential_id=b"id", cose_key=b"key", transports=("usb",)),),
         recovery_public_key=b"r",
@@ -161,17 +169,18 @@ def test_begun_ceremony_keeps_every_field() -> None:
 
 
 def commit_reply(refusal: frames.RefusalReply | None) -> frames.KeeperReply:
-    order = frames.CommitOrder(row=WIRE_ROW, sealed_event=b"event", at=11, refusal=refusal)
+    outcome = event_pb2.EVENT_OUTCOME_GRANTED if refusal is None else event_pb2.EVENT_OUTCOME_FAILED
+    order = frames.CommitOrder(row=WIRE_ROW, sealed_event=b"event", at=11, refusal=refusal, outcome=outcome)
     return frames.KeeperReply(judge=frames.JudgeReply(commit=order))
 
 
 def test_verdict_without_refusal_is_the_change_to_commit() -> None:
     change = Change(record_id=b"r" * 32, version=7, at=11, sealed_record=b"sealed", sealed_event=b"event")
-    assert codec.verdict(commit_reply(None)) == CommitOrder(change=change, refusal=None)
+    assert replies.verdict(commit_reply(None)) == CommitOrder(change=change, refusal=None, outcome=Outcome.GRANTED)
 
 
 def test_verdict_with_refusal_holds_it_instead_of_raising_it() -> None:
-    order = codec.verdict(commit_reply(frames.RefusalReply(reason="NOT_VERIFIED", retry_after_ms=60_000)))
+    order = replies.verdict(commit_reply(frames.RefusalReply(reason="NOT_VERIFIED", retry_after_ms=60_000)))
     assert isinstance(order, CommitOrder)
     assert order.refusal is not None
     assert order.refusal.reason is Reason.NOT_VERIFIED
@@ -180,12 +189,12 @@ def test_verdict_with_refusal_holds_it_instead_of_raising_it() -> None:
 
 def test_verdict_of_a_completion_granted_before() -> None:
     reply = frames.KeeperReply(judge=frames.JudgeReply(already_granted=frames.AlreadyGranted()))
-    assert codec.verdict(reply) == AlreadyGranted()
+    assert replies.verdict(reply) == AlreadyGranted()
 
 
 def test_probe_tells_the_condition_of_the_keeper() -> None:
     reply = frames.ProbeReply(memory_locked=True, clock_beyond_ms=-90_000, clock_trusted=False)
-    condition = codec.probed(frames.KeeperReply(probe=reply))
+    condition = replies.probed(frames.KeeperReply(probe=reply))
     assert condition == KeeperCondition(memory_locked=True, clock_beyond_ms=-90_000, clock_trusted=False)
 
 
@@ -193,7 +202,7 @@ def test_probe_tells_the_condition_of_the_keeper() -> None:
 def test_each_reason_is_refused_under_its_own_name(reason: Reason) -> None:
     reply = frames.KeeperReply(refusal=frames.RefusalReply(reason=reason.value))
     with pytest.raises(Refusal) as caught:
-        codec.probed(reply)
+        replies.probed(reply)
     assert caught.value.reason is reason
     assert caught.value.retry_after_ms is None
 
@@ -201,7 +210,7 @@ def test_each_reason_is_refused_under_its_own_name(reason: Reason) -> None:
 def test_invalid_field_names_field_and_rule() -> None:
     refusal = frames.RefusalReply(reason="INVALID_FIELD", field="assertion.signature", rule="required")
     with pytest.raises(InvalidField) as caught:
-        codec.signed_reply(frames.KeeperReply(refusal=refusal))
+        replies.signed_reply(frames.KeeperReply(refusal=refusal))
     assert (caught.value.field, caught.value.rule) == ("assertion.signature", "required")
 
 
@@ -209,19 +218,19 @@ def test_invalid_field_names_field_and_rule() -> None:
 def test_faults_that_a_keeper_can_have_keep_their_kind(kind: type[Fault]) -> None:
     reply = frames.KeeperReply(fault=frames.FaultReply(kind=kind.__name__, detail="why"))
     with pytest.raises(kind, match="why"):
-        codec.begun_ceremony(reply)
+        replies.begun_ceremony(reply)
 
 
 @pytest.mark.parametrize("kind", ["INTERNAL", "", "OutcomeUnknown", StoreUnavailable.__name__, "SystemExit"])
 def test_other_faults_are_faults_and_nothing_finer(kind: str) -> None:
     with pytest.raises(Fault) as caught:
-        codec.verdict(frames.KeeperReply(fault=frames.FaultReply(kind=kind)))
+        replies.verdict(frames.KeeperReply(fault=frames.FaultReply(kind=kind)))
     assert type(caught.value) is Fault
 
 
 def test_stale_record_tells_the_newest_version() -> None:
     with pytest.raises(StaleRecord) as caught:
-        codec.verdict(frames.KeeperReply(stale=frames.StaleReply(newest_version=12)))
+        replies.verdict(frames.KeeperReply(stale=frames.StaleReply(newest_version=12)))
     assert caught.value.newest_version == 12
 
 
@@ -238,9 +247,9 @@ def test_stale_record_tells_the_newest_version() -> None:
 )
 def test_a_verdict_that_is_not_whole_is_a_fault(reply: frames.KeeperReply) -> None:
     with pytest.raises(Fault):
-        codec.verdict(reply)
+        replies.verdict(reply)
 
 
 def test_a_reply_without_receipt_is_a_fault() -> None:
     with pytest.raises(Fault):
-        codec.signed_reply(frames.KeeperReply(signed=frames.SignedReply(reply=b"reply")))
+        replies.signed_reply(frames.KeeperReply(signed=frames.SignedReply(reply=b"reply")))

@@ -7,6 +7,7 @@ from prometheus_client import generate_latest
 
 from strongroom_service.domain.ceremonies import Operation
 from strongroom_service.domain.errors import Reason
+from strongroom_service.domain.events import Outcome
 from strongroom_service.domain.rates import RateScope
 from strongroom_service.telemetry.metrics import (
     Component,
@@ -58,9 +59,11 @@ def test_every_series_exists_at_zero_before_its_first_event(metrics: Metrics) ->
     assert sample(metrics, "grpc_server_started_total", **labels) == 0
     assert sample(metrics, "grpc_server_handled_total", **labels, grpc_code="DeadlineExceeded") == 0
     assert sample(metrics, "grpc_server_handling_seconds_count", **labels) == 0
-    for operation in Operation:
-        for outcome in ("granted", *(reason.value.lower() for reason in Reason)):
-            assert sample(metrics, "strongroom_decisions_total", operation=operation.value, outcome=outcome) == 0
+    for operation in set(Operation) - {Operation.ATTEST}:
+        for outcome in Outcome:
+            assert sample(metrics, "strongroom_judged_total", operation=operation.value, outcome=outcome.value) == 0
+    for reason in Reason:
+        assert sample(metrics, "strongroom_refusals_total", reason=reason.value.lower()) == 0
     for call in KeeperCallKind:
         for result in KeeperCallResult:
             assert sample(metrics, "strongroom_keeper_calls_total", call=call.value, result=result.value) == 0
@@ -76,8 +79,8 @@ def test_events_are_counted_where_they_belong(metrics: Metrics) -> None:
     rpc = metrics.rpc(service=SERVICE, method="ReleaseEnvelope")
     rpc.start()
     rpc.handle(code="CANCELLED", seconds=0.02)
-    metrics.decide(operation=Operation.RELEASE, refusal=None)
-    metrics.decide(operation=Operation.RELEASE, refusal=Reason.COOLING_DOWN)
+    metrics.judge(Operation.RELEASE, Outcome.EXHAUSTED)
+    metrics.refuse(Reason.COOLING_DOWN)
     metrics.call_keeper(call=KeeperCallKind.JUDGE, result=KeeperCallResult.OK, seconds=0.004)
     metrics.set_ready(Component.STORE, ready=True)
     metrics.keepers_connected.set(2)
@@ -89,8 +92,8 @@ def test_events_are_counted_where_they_belong(metrics: Metrics) -> None:
     assert sample(metrics, "grpc_server_handled_total", **labels, grpc_code="OK") == 0
     assert sample(metrics, "grpc_server_handling_seconds_bucket", **labels, le="0.01") == 0
     assert sample(metrics, "grpc_server_handling_seconds_bucket", **labels, le="0.025") == 1
-    assert sample(metrics, "strongroom_decisions_total", operation="release", outcome="granted") == 1
-    assert sample(metrics, "strongroom_decisions_total", operation="release", outcome="cooling_down") == 1
+    assert sample(metrics, "strongroom_judged_total", operation="release", outcome="exhausted") == 1
+    assert sample(metrics, "strongroom_refusals_total", reason="cooling_down") == 1
     assert sample(metrics, "strongroom_keeper_calls_total", call="judge", result="ok") == 1
     assert sample(metrics, "strongroom_keeper_call_seconds_bucket", call="judge", le="0.005") == 1
     assert sample(metrics, "strongroom_ready", component="store") == 1
@@ -115,7 +118,7 @@ def test_two_sets_of_metrics_do_not_meet() -> None:
 def test_names_follow_the_naming_rules_of_prometheus(metrics: Metrics) -> None:
     families = [family for family in metrics.registry.collect() if not family.name.startswith("process_")]
 
-    assert len(families) == 21
+    assert len(families) == 22
     for family in families:
         assert re.fullmatch(r"(grpc_server|strongroom)_[a-z]+(_[a-z]+)*", family.name), family.name
         assert family.documentation.endswith(".")
@@ -133,5 +136,5 @@ def test_no_label_can_hold_an_id(metrics: Metrics) -> None:
 
     assert labels == {
         "call", "component", "grpc_code", "grpc_method", "grpc_service", "grpc_type", "le", "operation", "outcome",
-        "python_version", "result", "scope", "version",
+        "python_version", "reason", "result", "scope", "version",
     }  # fmt: skip

@@ -8,10 +8,10 @@ from __future__ import annotations
 from enum import Enum
 from typing import Generic, TypeVar
 
-from strongroom.v1 import event_pb2, resources_pb2
-from strongroom_service.domain.ceremonies import Mode, Operation
+from strongroom.v1 import ceremony_pb2, event_pb2, resources_pb2
+from strongroom_service.domain.ceremonies import Mode, Operation, ReopenTarget
 from strongroom_service.domain.errors import RecordRejected
-from strongroom_service.domain.events import Outcome
+from strongroom_service.domain.events import Outcome, Swept
 from strongroom_service.domain.policy import OnExhaustion
 from strongroom_service.domain.records import VaultState
 
@@ -59,11 +59,14 @@ STATES = EnumTable(
         VaultState.LIVE: resources_pb2.VAULT_STATE_LIVE,
         VaultState.EXHAUSTED: resources_pb2.VAULT_STATE_EXHAUSTED,
         VaultState.DELETED: resources_pb2.VAULT_STATE_DELETED,
+        VaultState.EMPTY: resources_pb2.VAULT_STATE_EMPTY,
+        VaultState.ERASED: resources_pb2.VAULT_STATE_ERASED,
     }
 )
 ON_EXHAUSTION = EnumTable(
     {
         OnExhaustion.DESTROY: resources_pb2.ON_EXHAUSTION_DESTROY,
+        OnExhaustion.LOCK: resources_pb2.ON_EXHAUSTION_LOCK,
     }
 )
 OPERATIONS = EnumTable(
@@ -72,6 +75,30 @@ OPERATIONS = EnumTable(
         Operation.STORE: event_pb2.EVENT_KIND_STORE,
         Operation.RELEASE: event_pb2.EVENT_KIND_RELEASE,
         Operation.DELETE: event_pb2.EVENT_KIND_DELETE,
+        Operation.ADD_CREDENTIAL: event_pb2.EVENT_KIND_ADD_CREDENTIAL,
+        Operation.REMOVE_CREDENTIAL: event_pb2.EVENT_KIND_REMOVE_CREDENTIAL,
+        Operation.SET_RECOVERY: event_pb2.EVENT_KIND_SET_RECOVERY,
+        Operation.REOPEN: event_pb2.EVENT_KIND_REOPEN,
+        Operation.LIFT_QUARANTINE: event_pb2.EVENT_KIND_LIFT_QUARANTINE,
+        Operation.SET_POLICY: event_pb2.EVENT_KIND_SET_POLICY,
+        Operation.RESET: event_pb2.EVENT_KIND_RESET,
+        Operation.ERASE_ACCOUNT: event_pb2.EVENT_KIND_ERASE_ACCOUNT,
+        Operation.CANCEL_ERASE_ACCOUNT: event_pb2.EVENT_KIND_CANCEL_ERASE_ACCOUNT,
+        Operation.SWEEP: event_pb2.EVENT_KIND_SWEEP,
+    }
+)
+"""An attestation is no event of its own: it is part of the addition's."""
+
+SWEPT = EnumTable(
+    {
+        Swept.SET_ASIDE: event_pb2.SWEPT_SET_ASIDE,
+        Swept.ACCOUNT: event_pb2.SWEPT_ACCOUNT,
+    }
+)
+REOPEN_TARGETS = EnumTable(
+    {
+        ReopenTarget.SET_ASIDE: ceremony_pb2.REOPEN_TARGET_SET_ASIDE,
+        ReopenTarget.CLOSED: ceremony_pb2.REOPEN_TARGET_CLOSED,
     }
 )
 OUTCOMES = EnumTable(

@@ -11,8 +11,8 @@ from strongroom.keeper.v1 import record_pb2
 from strongroom.v1 import event_pb2, resources_pb2
 from strongroom_service.domain.credentials import WebAuthnAssertion, WebAuthnAttestation
 from strongroom_service.domain.errors import RecordRejected
-from strongroom_service.keeper.formats.enums import OPERATIONS, OUTCOMES
-from strongroom_service.keeper.formats.statement import timestamp_of
+from strongroom_service.keeper.formats.enums import OPERATIONS, OUTCOMES, SWEPT
+from strongroom_service.keeper.formats.statement import optional_timestamp_of, timestamp_of
 
 if TYPE_CHECKING:
     from strongroom_service.domain.ceremonies import RecoverySignature
@@ -23,14 +23,16 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class OpenedEvent:
-    """An event out of its seal, with the chain head that it was sealed after."""
+    """An event out of its seal, with whose it is and the chain head that it was sealed after."""
 
+    tenant: str
+    account: str
     previous_head: bytes
     event: event_pb2.Event
 
 
-def encode_event(event: Event, *, previous_head: bytes) -> bytes:
-    """Serialize an event for sealing, together with the chain head before it."""
+def encode_event(event: Event, *, tenant: str, account: str, previous_head: bytes) -> bytes:
+    """Serialize an event for sealing, together with whose it is and the chain head before it."""
     evidence = event.evidence
     message = event_pb2.Event(
         version=event.version,
@@ -45,8 +47,14 @@ def encode_event(event: Event, *, previous_head: bytes) -> bytes:
         cose_key=evidence.cose_key,
         envelope_sha256=event.envelope_sha256,
         archive_versions=event.archive_versions,
+        attest_ceremony=evidence.attest_ceremony,
+        about_set_aside=event.about_set_aside,
+        swept=[SWEPT[each] for each in event.swept],
+        erase_time=optional_timestamp_of(event.erase_at),
     )
-    content = record_pb2.SealedEventContent(format=FORMAT, previous_head=previous_head, event=message)
+    content = record_pb2.SealedEventContent(
+        format=FORMAT, previous_head=previous_head, event=message, tenant=tenant, account=account
+    )
     return content.SerializeToString(deterministic=True)
 
 
@@ -64,7 +72,9 @@ def decode_event(serialized: bytes) -> OpenedEvent:
     if content.format != FORMAT:
         detail = f"event format {content.format} is not known to this release"
         raise RecordRejected(detail)
-    return OpenedEvent(previous_head=content.previous_head, event=content.event)
+    return OpenedEvent(
+        tenant=content.tenant, account=content.account, previous_head=content.previous_head, event=content.event
+    )
 
 
 def _assertion_message(assertion: WebAuthnAssertion | RecoverySignature) -> resources_pb2.Assertion:

@@ -30,7 +30,17 @@ class ReceiptFor(Enum):
     STORE = "strongroom/v1/receipt/store"
     RELEASE = "strongroom/v1/receipt/release"
     DELETE = "strongroom/v1/receipt/delete"
+    ADD_CREDENTIAL = "strongroom/v1/receipt/add-credential"
+    REMOVE_CREDENTIAL = "strongroom/v1/receipt/remove-credential"
+    SET_RECOVERY = "strongroom/v1/receipt/set-recovery"
+    REOPEN = "strongroom/v1/receipt/reopen"
+    LIFT_QUARANTINE = "strongroom/v1/receipt/lift-quarantine"
+    SET_POLICY = "strongroom/v1/receipt/set-policy"
+    RESET = "strongroom/v1/receipt/reset"
     LIST_EVENTS = "strongroom/v1/receipt/list-events"
+    LIST_TENANT_EVENTS = "strongroom/v1/receipt/list-tenant-events"
+    ERASE_ACCOUNT = "strongroom/v1/receipt/erase-account"
+    CANCEL_ERASE_ACCOUNT = "strongroom/v1/receipt/cancel-erase-account"
 
 
 def identity_fingerprint(public_key: bytes) -> bytes:

@@ -11,7 +11,7 @@ from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.credentials import Credential
 from strongroom_service.domain.errors import RecordRejected
 from strongroom_service.domain.policy import Policy
-from strongroom_service.domain.records import Archive, Grant, Record, WrappedEnvelope
+from strongroom_service.domain.records import Archive, Grant, Record, SetAside, WrappedEnvelope
 from strongroom_service.keeper.formats.enums import MODES, ON_EXHAUSTION, OPERATIONS, STATES
 
 FORMAT = 1
@@ -19,7 +19,11 @@ FORMAT = 1
 
 def encode_record(record: Record) -> bytes:
     """Serialize a record for sealing."""
-    message = record_pb2.RecordState(
+    return _record_message(record).SerializeToString(deterministic=True)
+
+
+def _record_message(record: Record) -> record_pb2.RecordState:
+    return record_pb2.RecordState(
         format=FORMAT,
         tenant=record.tenant,
         account=record.account,
@@ -39,8 +43,9 @@ def encode_record(record: Record) -> bytes:
         ),
         archives=[_archive_message(archive) for archive in record.archives],
         grants=[_grant_message(grant) for grant in record.grants],
+        set_aside=_set_aside_message(record.set_aside) if record.set_aside is not None else None,
+        account_erase_at=record.account_erase_at or 0,
     )
-    return message.SerializeToString(deterministic=True)
 
 
 def decode_record(serialized: bytes) -> Record:
@@ -54,6 +59,10 @@ def decode_record(serialized: bytes) -> Record:
     except DecodeError as error:
         detail = "an opened record does not parse"
         raise RecordRejected(detail) from error
+    return _record(message)
+
+
+def _record(message: record_pb2.RecordState) -> Record:
     if message.format != FORMAT:
         detail = f"record format {message.format} is not known to this release"
         raise RecordRejected(detail)
@@ -76,6 +85,23 @@ def decode_record(serialized: bytes) -> Record:
         ),
         archives=tuple(_archive(each) for each in message.archives),
         grants=tuple(_grant(each) for each in message.grants),
+        set_aside=_set_aside(message.set_aside) if message.HasField("set_aside") else None,
+        account_erase_at=Millis(message.account_erase_at) if message.account_erase_at else None,
+    )
+
+
+def _set_aside_message(set_aside: SetAside) -> record_pb2.SetAsideState:
+    return record_pb2.SetAsideState(
+        record=_record_message(set_aside.record), set_aside_at=set_aside.set_aside_at, erase_at=set_aside.erase_at
+    )
+
+
+def _set_aside(message: record_pb2.SetAsideState) -> SetAside:
+    if message.record.HasField("set_aside"):
+        detail = "a life that was set aside holds another one"
+        raise RecordRejected(detail)
+    return SetAside(
+        record=_record(message.record), set_aside_at=Millis(message.set_aside_at), erase_at=Millis(message.erase_at)
     )
 
 
@@ -178,6 +204,7 @@ def _grant_message(grant: Grant) -> record_pb2.GrantState:
         chain_head=grant.chain_head,
         expires_at=grant.expires_at,
         archive_versions=grant.archive_versions,
+        effect_at=grant.effect_at or 0,
     )
 
 
@@ -191,4 +218,5 @@ def _grant(message: record_pb2.GrantState) -> Grant:
         chain_head=message.chain_head,
         expires_at=Millis(message.expires_at),
         archive_versions=tuple(message.archive_versions),
+        effect_at=Millis(message.effect_at) if message.effect_at else None,
     )

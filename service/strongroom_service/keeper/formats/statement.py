@@ -11,7 +11,7 @@ it has found its own request in the statement: a front cannot make a passkey sig
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -56,6 +56,8 @@ def make_ceremony(statement: Statement, *, ceremony_key: bytes) -> bytes:
         seal_epoch=statement.seal_epoch,
         expire_time=timestamp_of(statement.expires_at),
         keeper_random=statement.keeper_random,
+        set_aside_erase_time=optional_timestamp_of(statement.set_aside_erase_at),
+        account_erase_time=optional_timestamp_of(statement.account_erase_at),
     )
     serialized = message.SerializeToString(deterministic=True)
     return serialized + _tag(serialized, ceremony_key=ceremony_key)
@@ -77,6 +79,8 @@ def read_ceremony(ceremony: bytes, *, ceremony_keys: Mapping[int, bytes]) -> Sta
     try:
         message = ceremony_pb2.Statement.FromString(serialized)
         expires_at = Millis(message.expire_time.ToMilliseconds())
+        set_aside_erase_at = _optional_millis(message, "set_aside_erase_time")
+        account_erase_at = _optional_millis(message, "account_erase_time")
     except (DecodeError, ValueError) as error:  # ValueError: a timestamp out of its range
         raise Refusal(Reason.CEREMONY_REJECTED, detail="a tagged statement does not parse") from error
     if message.format != FORMAT:
@@ -95,12 +99,25 @@ def read_ceremony(ceremony: bytes, *, ceremony_keys: Mapping[int, bytes]) -> Sta
         seal_epoch=message.seal_epoch,
         expires_at=expires_at,
         keeper_random=message.keeper_random,
+        set_aside_erase_at=set_aside_erase_at,
+        account_erase_at=account_erase_at,
     )
+
+
+def optional_timestamp_of(at: Millis | None) -> Timestamp | None:
+    """Return `at` as a protobuf Timestamp, or None for none."""
+    return None if at is None else timestamp_of(at)
 
 
 def timestamp_of(at: Millis) -> Timestamp:
     """Return `at` as a protobuf Timestamp."""
     return Timestamp(seconds=at // 1_000, nanos=at % 1_000 * _MILLIS)
+
+
+def _optional_millis(
+    message: ceremony_pb2.Statement, field: Literal["set_aside_erase_time", "account_erase_time"]
+) -> Millis | None:
+    return Millis(getattr(message, field).ToMilliseconds()) if message.HasField(field) else None
 
 
 def _tag(serialized: bytes, *, ceremony_key: bytes) -> bytes:

@@ -26,23 +26,39 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from strongroom.v1 import resources_pb2 as strongroom_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cstrongroom/v1/ceremony.proto\x12\rstrongroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dstrongroom/v1/resources.proto\"\xa7\x02\n\x0f\x43\x65remonyRequest\x12\x15\n\rclient_random\x18\x01 \x01(\x0c\x12\x1e\n\x16opened_archive_version\x18\x02 \x01(\x04\x12\x34\n\x08register\x18\n \x01(\x0b\x32 .strongroom.v1.RegisterOperationH\x00\x12.\n\x05store\x18\x0b \x01(\x0b\x32\x1d.strongroom.v1.StoreOperationH\x00\x12\x32\n\x07release\x18\x0c \x01(\x0b\x32\x1f.strongroom.v1.ReleaseOperationH\x00\x12\x30\n\x06\x64\x65lete\x18\r \x01(\x0b\x32\x1e.strongroom.v1.DeleteOperationH\x00\x42\x0b\n\toperationJ\x04\x08\x0e\x10\x15\"h\n\x11RegisterOperation\x12\x13\n\x0buser_handle\x18\x01 \x01(\x0c\x12!\n\x04mode\x18\x02 \x01(\x0e\x32\x13.strongroom.v1.Mode\x12\x1b\n\x13recovery_public_key\x18\x03 \x01(\x0c\"J\n\x0eStoreOperation\x12\x15\n\rsecret_sha256\x18\x01 \x01(\x0c\x12!\n\x04mode\x18\x02 \x01(\x0e\x32\x13.strongroom.v1.Mode\"N\n\x10ReleaseOperation\x12\x11\n\trecipient\x18\x01 \x01(\x0c\x12\'\n\x05suite\x18\x02 \x01(\x0e\x32\x18.strongroom.v1.HpkeSuite\"\x11\n\x0f\x44\x65leteOperation\"\xb0\x02\n\tStatement\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x0f\n\x07request\x18\x02 \x01(\x0c\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12\x12\n\nchain_head\x18\x06 \x01(\x0c\x12\x1d\n\x15\x63redential_set_sha256\x18\x07 \x01(\x0c\x12!\n\x04mode\x18\x08 \x01(\x0e\x32\x13.strongroom.v1.Mode\x12\r\n\x05rp_id\x18\t \x01(\t\x12\x0f\n\x07origins\x18\n \x03(\t\x12\x12\n\nseal_epoch\x18\x0b \x01(\r\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rkeeper_random\x18\r \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cstrongroom/v1/ceremony.proto\x12\rstrongroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dstrongroom/v1/resources.proto\"\xc6\x05\n\x0f\x43\x65remonyRequest\x12\x15\n\rclient_random\x18\x01 \x01(\x0c\x12\x1e\n\x16opened_archive_version\x18\x02 \x01(\x04\x12\x34\n\x08register\x18\n \x01(\x0b\x32 .strongroom.v1.RegisterOperationH\x00\x12.\n\x05store\x18\x0b \x01(\x0b\x32\x1d.strongroom.v1.StoreOperationH\x00\x12\x32\n\x07release\x18\x0c \x01(\x0b\x32\x1f.strongroom.v1.ReleaseOperationH\x00\x12\x30\n\x06\x64\x65lete\x18\r \x01(\x0b\x32\x1e.strongroom.v1.DeleteOperationH\x00\x12\x30\n\x06\x61ttest\x18\x0e \x01(\x0b\x32\x1e.strongroom.v1.AttestOperationH\x00\x12?\n\x0e\x61\x64\x64_credential\x18\x0f \x01(\x0b\x32%.strongroom.v1.AddCredentialOperationH\x00\x12\x45\n\x11remove_credential\x18\x10 \x01(\x0b\x32(.strongroom.v1.RemoveCredentialOperationH\x00\x12;\n\x0cset_recovery\x18\x11 \x01(\x0b\x32#.strongroom.v1.SetRecoveryOperationH\x00\x12\x30\n\x06reopen\x18\x12 \x01(\x0b\x32\x1e.strongroom.v1.ReopenOperationH\x00\x12\x41\n\x0flift_quarantine\x18\x13 \x01(\x0b\x32&.strongroom.v1.LiftQuarantineOperationH\x00\x12\x37\n\nset_policy\x18\x14 \x01(\x0b\x32!.strongroom.v1.SetPolicyOperationH\x00\x42\x0b\n\toperation\"h\n\x11RegisterOperation\x12\x13\n\x0buser_handle\x18\x01 \x01(\x0c\x12!\n\x04mode\x18\x02 \x01(\x0e\x32\x13.strongroom.v1.Mode\x12\x1b\n\x13recovery_public_key\x18\x03 \x01(\x0c\"J\n\x0eStoreOperation\x12\x15\n\rsecret_sha256\x18\x01 \x01(\x0c\x12!\n\x04mode\x18\x02 \x01(\x0e\x32\x13.strongroom.v1.Mode\"N\n\x10ReleaseOperation\x12\x11\n\trecipient\x18\x01 \x01(\x0c\x12\'\n\x05suite\x18\x02 \x01(\x0e\x32\x18.strongroom.v1.HpkeSuite\"\x11\n\x0f\x44\x65leteOperation\"&\n\x0f\x41ttestOperation\x12\x13\n\x0buser_handle\x18\x01 \x01(\x0c\"a\n\x16\x41\x64\x64\x43redentialOperation\x12\x15\n\rcredential_id\x18\x01 \x01(\x0c\x12\x17\n\x0f\x63ose_key_sha256\x18\x02 \x01(\x0c\x12\x17\n\x0f\x65nvelope_sha256\x18\x03 \x01(\x0c\"K\n\x19RemoveCredentialOperation\x12\x15\n\rcredential_id\x18\x01 \x01(\x0c\x12\x17\n\x0f\x65nvelope_sha256\x18\x02 \x01(\x0c\"L\n\x14SetRecoveryOperation\x12\x1b\n\x13recovery_public_key\x18\x01 \x01(\x0c\x12\x17\n\x0f\x65nvelope_sha256\x18\x02 \x01(\x0c\">\n\x0fReopenOperation\x12+\n\x06target\x18\x01 \x01(\x0e\x32\x1b.strongroom.v1.ReopenTarget\"0\n\x17LiftQuarantineOperation\x12\x15\n\rcredential_id\x18\x01 \x01(\x0c\";\n\x12SetPolicyOperation\x12%\n\x06policy\x18\x01 \x01(\x0b\x32\x15.strongroom.v1.Policy\"\xa2\x03\n\tStatement\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x0f\n\x07request\x18\x02 \x01(\x0c\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12\x12\n\nchain_head\x18\x06 \x01(\x0c\x12\x1d\n\x15\x63redential_set_sha256\x18\x07 \x01(\x0c\x12!\n\x04mode\x18\x08 \x01(\x0e\x32\x13.strongroom.v1.Mode\x12\r\n\x05rp_id\x18\t \x01(\t\x12\x0f\n\x07origins\x18\n \x03(\t\x12\x12\n\nseal_epoch\x18\x0b \x01(\r\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rkeeper_random\x18\r \x01(\x0c\x12\x38\n\x14set_aside_erase_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12\x61\x63\x63ount_erase_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp*d\n\x0cReopenTarget\x12\x1d\n\x19REOPEN_TARGET_UNSPECIFIED\x10\x00\x12\x1b\n\x17REOPEN_TARGET_SET_ASIDE\x10\x01\x12\x18\n\x14REOPEN_TARGET_CLOSED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strongroom.v1.ceremony_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_REOPENTARGET']._serialized_start=1995
+  _globals['_REOPENTARGET']._serialized_end=2095
   _globals['_CEREMONYREQUEST']._serialized_start=112
-  _globals['_CEREMONYREQUEST']._serialized_end=407
-  _globals['_REGISTEROPERATION']._serialized_start=409
-  _globals['_REGISTEROPERATION']._serialized_end=513
-  _globals['_STOREOPERATION']._serialized_start=515
-  _globals['_STOREOPERATION']._serialized_end=589
-  _globals['_RELEASEOPERATION']._serialized_start=591
-  _globals['_RELEASEOPERATION']._serialized_end=669
-  _globals['_DELETEOPERATION']._serialized_start=671
-  _globals['_DELETEOPERATION']._serialized_end=688
-  _globals['_STATEMENT']._serialized_start=691
-  _globals['_STATEMENT']._serialized_end=995
+  _globals['_CEREMONYREQUEST']._serialized_end=822
+  _globals['_REGISTEROPERATION']._serialized_start=824
+  _globals['_REGISTEROPERATION']._serialized_end=928
+  _globals['_STOREOPERATION']._serialized_start=930
+  _globals['_STOREOPERATION']._serialized_end=1004
+  _globals['_RELEASEOPERATION']._serialized_start=1006
+  _globals['_RELEASEOPERATION']._serialized_end=1084
+  _globals['_DELETEOPERATION']._serialized_start=1086
+  _globals['_DELETEOPERATION']._serialized_end=1103
+  _globals['_ATTESTOPERATION']._serialized_start=1105
+  _globals['_ATTESTOPERATION']._serialized_end=1143
+  _globals['_ADDCREDENTIALOPERATION']._serialized_start=1145
+  _globals['_ADDCREDENTIALOPERATION']._serialized_end=1242
+  _globals['_REMOVECREDENTIALOPERATION']._serialized_start=1244
+  _globals['_REMOVECREDENTIALOPERATION']._serialized_end=1319
+  _globals['_SETRECOVERYOPERATION']._serialized_start=1321
+  _globals['_SETRECOVERYOPERATION']._serialized_end=1397
+  _globals['_REOPENOPERATION']._serialized_start=1399
+  _globals['_REOPENOPERATION']._serialized_end=1461
+  _globals['_LIFTQUARANTINEOPERATION']._serialized_start=1463
+  _globals['_LIFTQUARANTINEOPERATION']._serialized_end=1511
+  _globals['_SETPOLICYOPERATION']._serialized_start=1513
+  _globals['_SETPOLICYOPERATION']._serialized_end=1572
+  _globals['_STATEMENT']._serialized_start=1575
+  _globals['_STATEMENT']._serialized_end=1993
 # @@protoc_insertion_point(module_scope)

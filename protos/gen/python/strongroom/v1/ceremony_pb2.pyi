@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from strongroom.v1 import resources_pb2 as _resources_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +20,28 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ReopenTarget:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReopenTargetEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReopenTarget.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REOPEN_TARGET_UNSPECIFIED: _ReopenTarget.ValueType  # 0
+    REOPEN_TARGET_SET_ASIDE: _ReopenTarget.ValueType  # 1
+    """What a reset has set aside, by a credential of that life; the newer life is dropped."""
+    REOPEN_TARGET_CLOSED: _ReopenTarget.ValueType  # 2
+    """The vault itself, closed after its budget was used up (on_exhaustion lock): by the recovery credential at any time."""
+
+class ReopenTarget(_ReopenTarget, metaclass=_ReopenTargetEnumTypeWrapper):
+    """What to reopen."""
+
+REOPEN_TARGET_UNSPECIFIED: ReopenTarget.ValueType  # 0
+REOPEN_TARGET_SET_ASIDE: ReopenTarget.ValueType  # 1
+"""What a reset has set aside, by a credential of that life; the newer life is dropped."""
+REOPEN_TARGET_CLOSED: ReopenTarget.ValueType  # 2
+"""The vault itself, closed after its budget was used up (on_exhaustion lock): by the recovery credential at any time."""
+Global___ReopenTarget: _TypeAlias = ReopenTarget  # noqa: Y015
 
 @_typing.final
 class CeremonyRequest(_message.Message):
@@ -32,6 +55,13 @@ class CeremonyRequest(_message.Message):
     STORE_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
     DELETE_FIELD_NUMBER: _builtins.int
+    ATTEST_FIELD_NUMBER: _builtins.int
+    ADD_CREDENTIAL_FIELD_NUMBER: _builtins.int
+    REMOVE_CREDENTIAL_FIELD_NUMBER: _builtins.int
+    SET_RECOVERY_FIELD_NUMBER: _builtins.int
+    REOPEN_FIELD_NUMBER: _builtins.int
+    LIFT_QUARANTINE_FIELD_NUMBER: _builtins.int
+    SET_POLICY_FIELD_NUMBER: _builtins.int
     client_random: _builtins.bytes
     """Required. 32 random bytes, fresh per ceremony."""
     opened_archive_version: _builtins.int
@@ -52,6 +82,34 @@ class CeremonyRequest(_message.Message):
     def delete(self) -> Global___DeleteOperation:
         """Erase the vault."""
 
+    @_builtins.property
+    def attest(self) -> Global___AttestOperation:
+        """A further passkey attests itself; completed inside AddCredential, never by itself."""
+
+    @_builtins.property
+    def add_credential(self) -> Global___AddCredentialOperation:
+        """An existing credential lets a further passkey in."""
+
+    @_builtins.property
+    def remove_credential(self) -> Global___RemoveCredentialOperation:
+        """A passkey is taken out."""
+
+    @_builtins.property
+    def set_recovery(self) -> Global___SetRecoveryOperation:
+        """Another recovery credential in place of the one before."""
+
+    @_builtins.property
+    def reopen(self) -> Global___ReopenOperation:
+        """What a reset has set aside, or a vault that is closed, comes back."""
+
+    @_builtins.property
+    def lift_quarantine(self) -> Global___LiftQuarantineOperation:
+        """A passkey that was set aside after its counter went back is trusted again."""
+
+    @_builtins.property
+    def set_policy(self) -> Global___SetPolicyOperation:
+        """Other limits."""
+
     def __init__(
         self,
         *,
@@ -61,12 +119,19 @@ class CeremonyRequest(_message.Message):
         store: Global___StoreOperation | None = ...,
         release: Global___ReleaseOperation | None = ...,
         delete: Global___DeleteOperation | None = ...,
+        attest: Global___AttestOperation | None = ...,
+        add_credential: Global___AddCredentialOperation | None = ...,
+        remove_credential: Global___RemoveCredentialOperation | None = ...,
+        set_recovery: Global___SetRecoveryOperation | None = ...,
+        reopen: Global___ReopenOperation | None = ...,
+        lift_quarantine: Global___LiftQuarantineOperation | None = ...,
+        set_policy: Global___SetPolicyOperation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["delete", b"delete", "operation", b"operation", "register", b"register", "release", b"release", "store", b"store"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["add_credential", b"add_credential", "attest", b"attest", "delete", b"delete", "lift_quarantine", b"lift_quarantine", "operation", b"operation", "register", b"register", "release", b"release", "remove_credential", b"remove_credential", "reopen", b"reopen", "set_policy", b"set_policy", "set_recovery", b"set_recovery", "store", b"store"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_random", b"client_random", "delete", b"delete", "opened_archive_version", b"opened_archive_version", "operation", b"operation", "register", b"register", "release", b"release", "store", b"store"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_credential", b"add_credential", "attest", b"attest", "client_random", b"client_random", "delete", b"delete", "lift_quarantine", b"lift_quarantine", "opened_archive_version", b"opened_archive_version", "operation", b"operation", "register", b"register", "release", b"release", "remove_credential", b"remove_credential", "reopen", b"reopen", "set_policy", b"set_policy", "set_recovery", b"set_recovery", "store", b"store"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["register", "store", "release", "delete"]  # noqa: Y015
+    _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["register", "store", "release", "delete", "attest", "add_credential", "remove_credential", "set_recovery", "reopen", "lift_quarantine", "set_policy"]  # noqa: Y015
     _WhichOneofArgType_operation: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_operation) -> _WhichOneofReturnType_operation | None: ...
 
@@ -156,7 +221,7 @@ Global___ReleaseOperation: _TypeAlias = ReleaseOperation  # noqa: Y015
 
 @_typing.final
 class DeleteOperation(_message.Message):
-    """Deletes the vault."""
+    """Deletes the vault. What a reset has set aside is not touched."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -170,6 +235,178 @@ class DeleteOperation(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteOperation: _TypeAlias = DeleteOperation  # noqa: Y015
+
+@_typing.final
+class AttestOperation(_message.Message):
+    """A further passkey is made for this account. Begun at the version that the addition begins at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_HANDLE_FIELD_NUMBER: _builtins.int
+    user_handle: _builtins.bytes
+    """Required. user.id for the authenticator, 32 random bytes, fresh per credential."""
+    def __init__(
+        self,
+        *,
+        user_handle: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_handle", b"user_handle"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttestOperation: _TypeAlias = AttestOperation  # noqa: Y015
+
+@_typing.final
+class AddCredentialOperation(_message.Message):
+    """Adds the passkey that was attested, and replaces the envelope by one that it opens too."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREDENTIAL_ID_FIELD_NUMBER: _builtins.int
+    COSE_KEY_SHA256_FIELD_NUMBER: _builtins.int
+    ENVELOPE_SHA256_FIELD_NUMBER: _builtins.int
+    credential_id: _builtins.bytes
+    """Required. Id of the new credential, 16 to 1023 bytes."""
+    cose_key_sha256: _builtins.bytes
+    """Required. SHA-256 of its COSE_Key exactly as the authenticator gave it, 32 bytes."""
+    envelope_sha256: _builtins.bytes
+    """Required. SHA-256 of the new envelope, 32 bytes."""
+    def __init__(
+        self,
+        *,
+        credential_id: _builtins.bytes = ...,
+        cose_key_sha256: _builtins.bytes = ...,
+        envelope_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cose_key_sha256", b"cose_key_sha256", "credential_id", b"credential_id", "envelope_sha256", b"envelope_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddCredentialOperation: _TypeAlias = AddCredentialOperation  # noqa: Y015
+
+@_typing.final
+class RemoveCredentialOperation(_message.Message):
+    """Removes a passkey, and replaces every envelope by one that begins with a fresh archive identity."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREDENTIAL_ID_FIELD_NUMBER: _builtins.int
+    ENVELOPE_SHA256_FIELD_NUMBER: _builtins.int
+    credential_id: _builtins.bytes
+    """Required. Id of the credential to remove, 16 to 1023 bytes."""
+    envelope_sha256: _builtins.bytes
+    """Required. SHA-256 of the new envelope, 32 bytes."""
+    def __init__(
+        self,
+        *,
+        credential_id: _builtins.bytes = ...,
+        envelope_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential_id", b"credential_id", "envelope_sha256", b"envelope_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveCredentialOperation: _TypeAlias = RemoveCredentialOperation  # noqa: Y015
+
+@_typing.final
+class SetRecoveryOperation(_message.Message):
+    """Replaces the recovery credential, and the envelope by one that the new recovery key opens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECOVERY_PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    ENVELOPE_SHA256_FIELD_NUMBER: _builtins.int
+    recovery_public_key: _builtins.bytes
+    """Required. Public key of the new recovery credential, Ed25519, 32 bytes; not the one in force."""
+    envelope_sha256: _builtins.bytes
+    """Required. SHA-256 of the new envelope, 32 bytes."""
+    def __init__(
+        self,
+        *,
+        recovery_public_key: _builtins.bytes = ...,
+        envelope_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope_sha256", b"envelope_sha256", "recovery_public_key", b"recovery_public_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetRecoveryOperation: _TypeAlias = SetRecoveryOperation  # noqa: Y015
+
+@_typing.final
+class ReopenOperation(_message.Message):
+    """Reopens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    target: Global___ReopenTarget.ValueType
+    """Required. What to reopen."""
+    def __init__(
+        self,
+        *,
+        target: Global___ReopenTarget.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReopenOperation: _TypeAlias = ReopenOperation  # noqa: Y015
+
+@_typing.final
+class LiftQuarantineOperation(_message.Message):
+    """Lifts the quarantine of a passkey; asserted by another passkey."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREDENTIAL_ID_FIELD_NUMBER: _builtins.int
+    credential_id: _builtins.bytes
+    """Required. Id of the quarantined credential, 16 to 1023 bytes."""
+    def __init__(
+        self,
+        *,
+        credential_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential_id", b"credential_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftQuarantineOperation: _TypeAlias = LiftQuarantineOperation  # noqa: Y015
+
+@_typing.final
+class SetPolicyOperation(_message.Message):
+    """Sets the record's limits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def policy(self) -> _resources_pb2.Policy:
+        """Required. All limits; none keeps its old value by being left out."""
+
+    def __init__(
+        self,
+        *,
+        policy: _resources_pb2.Policy | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPolicyOperation: _TypeAlias = SetPolicyOperation  # noqa: Y015
 
 @_typing.final
 class Statement(_message.Message):
@@ -192,6 +429,8 @@ class Statement(_message.Message):
     SEAL_EPOCH_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     KEEPER_RANDOM_FIELD_NUMBER: _builtins.int
+    SET_ASIDE_ERASE_TIME_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ERASE_TIME_FIELD_NUMBER: _builtins.int
     format: _builtins.int
     """1."""
     request: _builtins.bytes
@@ -205,7 +444,9 @@ class Statement(_message.Message):
     chain_head: _builtins.bytes
     """Chain head at that version, 32 bytes."""
     credential_set_sha256: _builtins.bytes
-    """Digest of the credential set, recovery credential included, 32 bytes."""
+    """Digest of the credential set that may sign, recovery credential included, 32 bytes: the record's; for a reopening of
+    what is set aside, that life's.
+    """
     mode: _resources_pb2.Mode.ValueType
     """Mode of the record; for a registration, of the request."""
     rp_id: _builtins.str
@@ -221,6 +462,14 @@ class Statement(_message.Message):
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """When the ceremony ends."""
+
+    @_builtins.property
+    def set_aside_erase_time(self) -> _timestamp_pb2.Timestamp:
+        """When what a reset has set aside will be erased; absent if nothing is set aside."""
+
+    @_builtins.property
+    def account_erase_time(self) -> _timestamp_pb2.Timestamp:
+        """When the tenant's erasure of the account takes effect; absent if none is pending."""
 
     def __init__(
         self,
@@ -238,10 +487,12 @@ class Statement(_message.Message):
         seal_epoch: _builtins.int = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         keeper_random: _builtins.bytes = ...,
+        set_aside_erase_time: _timestamp_pb2.Timestamp | None = ...,
+        account_erase_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account_erase_time", b"account_erase_time", "expire_time", b"expire_time", "set_aside_erase_time", b"set_aside_erase_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "chain_head", b"chain_head", "credential_set_sha256", b"credential_set_sha256", "expire_time", b"expire_time", "format", b"format", "keeper_random", b"keeper_random", "mode", b"mode", "origins", b"origins", "request", b"request", "rp_id", b"rp_id", "seal_epoch", b"seal_epoch", "tenant", b"tenant", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_erase_time", b"account_erase_time", "chain_head", b"chain_head", "credential_set_sha256", b"credential_set_sha256", "expire_time", b"expire_time", "format", b"format", "keeper_random", b"keeper_random", "mode", b"mode", "origins", b"origins", "request", b"request", "rp_id", b"rp_id", "seal_epoch", b"seal_epoch", "set_aside_erase_time", b"set_aside_erase_time", "tenant", b"tenant", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,17 +26,19 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from strongroom.v1 import resources_pb2 as strongroom_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19strongroom/v1/event.proto\x12\rstrongroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dstrongroom/v1/resources.proto\"\x89\x03\n\x05\x45vent\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12.\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.strongroom.v1.EventKind\x12,\n\x07outcome\x18\x04 \x01(\x0e\x32\x1b.strongroom.v1.EventOutcome\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x10\n\x08\x66\x61ilures\x18\x06 \x01(\r\x12\x10\n\x08\x63\x65remony\x18\x07 \x01(\x0c\x12+\n\tassertion\x18\x08 \x01(\x0b\x32\x18.strongroom.v1.Assertion\x12/\n\x0b\x61ttestation\x18\t \x01(\x0b\x32\x1a.strongroom.v1.Attestation\x12\x10\n\x08\x63ose_key\x18\n \x01(\x0c\x12\x17\n\x0f\x65nvelope_sha256\x18\x0b \x01(\x0c\x12\x18\n\x10\x61rchive_versions\x18\x0c \x03(\x04\x12\x12\n\nchain_head\x18\r \x01(\x0c*\x85\x01\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45VENT_KIND_REGISTER\x10\x01\x12\x14\n\x10\x45VENT_KIND_STORE\x10\x02\x12\x16\n\x12\x45VENT_KIND_RELEASE\x10\x03\x12\x15\n\x11\x45VENT_KIND_DELETE\x10\x04*\x9a\x01\n\x0c\x45ventOutcome\x12\x1d\n\x19\x45VENT_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_OUTCOME_GRANTED\x10\x01\x12\x18\n\x14\x45VENT_OUTCOME_FAILED\x10\x02\x12\x1b\n\x17\x45VENT_OUTCOME_EXHAUSTED\x10\x03\x12\x19\n\x15\x45VENT_OUTCOME_REFUSED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19strongroom/v1/event.proto\x12\rstrongroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dstrongroom/v1/resources.proto\"\x90\x04\n\x05\x45vent\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12.\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.strongroom.v1.EventKind\x12,\n\x07outcome\x18\x04 \x01(\x0e\x32\x1b.strongroom.v1.EventOutcome\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x10\n\x08\x66\x61ilures\x18\x06 \x01(\r\x12\x10\n\x08\x63\x65remony\x18\x07 \x01(\x0c\x12+\n\tassertion\x18\x08 \x01(\x0b\x32\x18.strongroom.v1.Assertion\x12/\n\x0b\x61ttestation\x18\t \x01(\x0b\x32\x1a.strongroom.v1.Attestation\x12\x10\n\x08\x63ose_key\x18\n \x01(\x0c\x12\x17\n\x0f\x65nvelope_sha256\x18\x0b \x01(\x0c\x12\x18\n\x10\x61rchive_versions\x18\x0c \x03(\x04\x12\x12\n\nchain_head\x18\r \x01(\x0c\x12\x17\n\x0f\x61ttest_ceremony\x18\x0e \x01(\x0c\x12\x17\n\x0f\x61\x62out_set_aside\x18\x0f \x01(\x08\x12#\n\x05swept\x18\x10 \x03(\x0e\x32\x14.strongroom.v1.Swept\x12.\n\nerase_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa4\x03\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45VENT_KIND_REGISTER\x10\x01\x12\x14\n\x10\x45VENT_KIND_STORE\x10\x02\x12\x16\n\x12\x45VENT_KIND_RELEASE\x10\x03\x12\x15\n\x11\x45VENT_KIND_DELETE\x10\x04\x12\x1d\n\x19\x45VENT_KIND_ADD_CREDENTIAL\x10\x05\x12 \n\x1c\x45VENT_KIND_REMOVE_CREDENTIAL\x10\x06\x12\x1b\n\x17\x45VENT_KIND_SET_RECOVERY\x10\x07\x12\x15\n\x11\x45VENT_KIND_REOPEN\x10\x08\x12\x1e\n\x1a\x45VENT_KIND_LIFT_QUARANTINE\x10\t\x12\x19\n\x15\x45VENT_KIND_SET_POLICY\x10\n\x12\x14\n\x10\x45VENT_KIND_RESET\x10\x0b\x12\x1c\n\x18\x45VENT_KIND_ERASE_ACCOUNT\x10\x0c\x12#\n\x1f\x45VENT_KIND_CANCEL_ERASE_ACCOUNT\x10\r\x12\x14\n\x10\x45VENT_KIND_SWEEP\x10\x0e*F\n\x05Swept\x12\x15\n\x11SWEPT_UNSPECIFIED\x10\x00\x12\x13\n\x0fSWEPT_SET_ASIDE\x10\x01\x12\x11\n\rSWEPT_ACCOUNT\x10\x02*\x9a\x01\n\x0c\x45ventOutcome\x12\x1d\n\x19\x45VENT_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_OUTCOME_GRANTED\x10\x01\x12\x18\n\x14\x45VENT_OUTCOME_FAILED\x10\x02\x12\x1b\n\x17\x45VENT_OUTCOME_EXHAUSTED\x10\x03\x12\x19\n\x15\x45VENT_OUTCOME_REFUSED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strongroom.v1.event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTKIND']._serialized_start=505
-  _globals['_EVENTKIND']._serialized_end=638
-  _globals['_EVENTOUTCOME']._serialized_start=641
-  _globals['_EVENTOUTCOME']._serialized_end=795
+  _globals['_EVENTKIND']._serialized_start=640
+  _globals['_EVENTKIND']._serialized_end=1060
+  _globals['_SWEPT']._serialized_start=1062
+  _globals['_SWEPT']._serialized_end=1132
+  _globals['_EVENTOUTCOME']._serialized_start=1135
+  _globals['_EVENTOUTCOME']._serialized_end=1289
   _globals['_EVENT']._serialized_start=109
-  _globals['_EVENT']._serialized_end=502
+  _globals['_EVENT']._serialized_end=637
 # @@protoc_insertion_point(module_scope)

@@ -36,6 +36,26 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """Envelope released."""
     EVENT_KIND_DELETE: _EventKind.ValueType  # 4
     """Vault deleted."""
+    EVENT_KIND_ADD_CREDENTIAL: _EventKind.ValueType  # 5
+    """Further passkey added."""
+    EVENT_KIND_REMOVE_CREDENTIAL: _EventKind.ValueType  # 6
+    """Passkey removed."""
+    EVENT_KIND_SET_RECOVERY: _EventKind.ValueType  # 7
+    """Recovery credential replaced."""
+    EVENT_KIND_REOPEN: _EventKind.ValueType  # 8
+    """What was set aside, or closed, reopened."""
+    EVENT_KIND_LIFT_QUARANTINE: _EventKind.ValueType  # 9
+    """Quarantine of a passkey lifted."""
+    EVENT_KIND_SET_POLICY: _EventKind.ValueType  # 10
+    """Limits changed."""
+    EVENT_KIND_RESET: _EventKind.ValueType  # 11
+    """Vault set aside by an account token with scope `reset`; nobody signed."""
+    EVENT_KIND_ERASE_ACCOUNT: _EventKind.ValueType  # 12
+    """The tenant asked for the account to be erased; it takes effect after a wait."""
+    EVENT_KIND_CANCEL_ERASE_ACCOUNT: _EventKind.ValueType  # 13
+    """The tenant took that back."""
+    EVENT_KIND_SWEEP: _EventKind.ValueType  # 14
+    """What was due to be erased was erased."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What an event is about."""
@@ -49,7 +69,49 @@ EVENT_KIND_RELEASE: EventKind.ValueType  # 3
 """Envelope released."""
 EVENT_KIND_DELETE: EventKind.ValueType  # 4
 """Vault deleted."""
+EVENT_KIND_ADD_CREDENTIAL: EventKind.ValueType  # 5
+"""Further passkey added."""
+EVENT_KIND_REMOVE_CREDENTIAL: EventKind.ValueType  # 6
+"""Passkey removed."""
+EVENT_KIND_SET_RECOVERY: EventKind.ValueType  # 7
+"""Recovery credential replaced."""
+EVENT_KIND_REOPEN: EventKind.ValueType  # 8
+"""What was set aside, or closed, reopened."""
+EVENT_KIND_LIFT_QUARANTINE: EventKind.ValueType  # 9
+"""Quarantine of a passkey lifted."""
+EVENT_KIND_SET_POLICY: EventKind.ValueType  # 10
+"""Limits changed."""
+EVENT_KIND_RESET: EventKind.ValueType  # 11
+"""Vault set aside by an account token with scope `reset`; nobody signed."""
+EVENT_KIND_ERASE_ACCOUNT: EventKind.ValueType  # 12
+"""The tenant asked for the account to be erased; it takes effect after a wait."""
+EVENT_KIND_CANCEL_ERASE_ACCOUNT: EventKind.ValueType  # 13
+"""The tenant took that back."""
+EVENT_KIND_SWEEP: EventKind.ValueType  # 14
+"""What was due to be erased was erased."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
+
+class _Swept:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SweptEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Swept.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SWEPT_UNSPECIFIED: _Swept.ValueType  # 0
+    SWEPT_SET_ASIDE: _Swept.ValueType  # 1
+    """What a reset had set aside."""
+    SWEPT_ACCOUNT: _Swept.ValueType  # 2
+    """The whole account, as its tenant had asked."""
+
+class Swept(_Swept, metaclass=_SweptEnumTypeWrapper):
+    """What a change erased because its time had come."""
+
+SWEPT_UNSPECIFIED: Swept.ValueType  # 0
+SWEPT_SET_ASIDE: Swept.ValueType  # 1
+"""What a reset had set aside."""
+SWEPT_ACCOUNT: Swept.ValueType  # 2
+"""The whole account, as its tenant had asked."""
+Global___Swept: _TypeAlias = Swept  # noqa: Y015
 
 class _EventOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -63,7 +125,7 @@ class _EventOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventOut
     EVENT_OUTCOME_FAILED: _EventOutcome.ValueType  # 2
     """Wrong signature: counted."""
     EVENT_OUTCOME_EXHAUSTED: _EventOutcome.ValueType  # 3
-    """Wrong signature that used up the budget."""
+    """Wrong signature that used up the budget, or one more after that while the vault is closed."""
     EVENT_OUTCOME_REFUSED: _EventOutcome.ValueType  # 4
     """Right signature, wrong policy: refused, not counted."""
 
@@ -76,7 +138,7 @@ EVENT_OUTCOME_GRANTED: EventOutcome.ValueType  # 1
 EVENT_OUTCOME_FAILED: EventOutcome.ValueType  # 2
 """Wrong signature: counted."""
 EVENT_OUTCOME_EXHAUSTED: EventOutcome.ValueType  # 3
-"""Wrong signature that used up the budget."""
+"""Wrong signature that used up the budget, or one more after that while the vault is closed."""
 EVENT_OUTCOME_REFUSED: EventOutcome.ValueType  # 4
 """Right signature, wrong policy: refused, not counted."""
 Global___EventOutcome: _TypeAlias = EventOutcome  # noqa: Y015
@@ -100,6 +162,10 @@ class Event(_message.Message):
     ENVELOPE_SHA256_FIELD_NUMBER: _builtins.int
     ARCHIVE_VERSIONS_FIELD_NUMBER: _builtins.int
     CHAIN_HEAD_FIELD_NUMBER: _builtins.int
+    ATTEST_CEREMONY_FIELD_NUMBER: _builtins.int
+    ABOUT_SET_ASIDE_FIELD_NUMBER: _builtins.int
+    SWEPT_FIELD_NUMBER: _builtins.int
+    ERASE_TIME_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version of the record that this event made."""
     kind: Global___EventKind.ValueType
@@ -115,24 +181,36 @@ class Event(_message.Message):
     cose_key: _builtins.bytes
     """COSE key that the assertion was judged with, canonical CBOR; empty for a recovery signature."""
     envelope_sha256: _builtins.bytes
-    """SHA-256 of the envelope stored; only for a store."""
+    """SHA-256 of the envelope stored, where one was."""
     chain_head: _builtins.bytes
     """Chain head once this event stands, 32 bytes. Filled in when listed, not part of the sealed event."""
+    attest_ceremony: _builtins.bytes
+    """The ceremony, tag included, that the attestation of an addition answers."""
+    about_set_aside: _builtins.bool
+    """Whether the ceremony was about what is set aside."""
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """When the keeper decided."""
 
     @_builtins.property
     def assertion(self) -> _resources_pb2.Assertion:
-        """The assertion that was judged; absent for a registration."""
+        """The assertion that was judged; absent where nobody asserted: registration, reset, erasure, sweep."""
 
     @_builtins.property
     def attestation(self) -> _resources_pb2.Attestation:
-        """The attestation; only for a registration."""
+        """The attestation; for a registration, and for an addition that was granted."""
 
     @_builtins.property
     def archive_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Archive versions stored or released."""
+
+    @_builtins.property
+    def swept(self) -> _containers.RepeatedScalarFieldContainer[Global___Swept.ValueType]:
+        """What this change erased because its time had come."""
+
+    @_builtins.property
+    def erase_time(self) -> _timestamp_pb2.Timestamp:
+        """When what was set aside, or the account, will be erased; for a reset, an erasure asked for, and a failed reopening."""
 
     def __init__(
         self,
@@ -150,10 +228,14 @@ class Event(_message.Message):
         envelope_sha256: _builtins.bytes = ...,
         archive_versions: _abc.Iterable[_builtins.int] | None = ...,
         chain_head: _builtins.bytes = ...,
+        attest_ceremony: _builtins.bytes = ...,
+        about_set_aside: _builtins.bool = ...,
+        swept: _abc.Iterable[Global___Swept.ValueType] | None = ...,
+        erase_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "attestation", b"attestation", "event_time", b"event_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "attestation", b"attestation", "erase_time", b"erase_time", "event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_versions", b"archive_versions", "assertion", b"assertion", "attestation", b"attestation", "ceremony", b"ceremony", "chain_head", b"chain_head", "cose_key", b"cose_key", "envelope_sha256", b"envelope_sha256", "event_time", b"event_time", "failures", b"failures", "kind", b"kind", "outcome", b"outcome", "reason", b"reason", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about_set_aside", b"about_set_aside", "archive_versions", b"archive_versions", "assertion", b"assertion", "attest_ceremony", b"attest_ceremony", "attestation", b"attestation", "ceremony", b"ceremony", "chain_head", b"chain_head", "cose_key", b"cose_key", "envelope_sha256", b"envelope_sha256", "erase_time", b"erase_time", "event_time", b"event_time", "failures", b"failures", "kind", b"kind", "outcome", b"outcome", "reason", b"reason", "swept", b"swept", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

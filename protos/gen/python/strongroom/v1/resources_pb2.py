@@ -25,45 +25,47 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dstrongroom/v1/resources.proto\x12\rstrongroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\x02\n\nCredential\x12\x15\n\rcredential_id\x18\x01 \x01(\x0c\x12\x10\n\x08\x63ose_key\x18\x02 \x01(\x0c\x12\x12\n\ntransports\x18\x03 \x03(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61\x61guid\x18\x06 \x01(\x0c\x12\x17\n\x0f\x62\x61\x63kup_eligible\x18\x07 \x01(\x08\x12\x14\n\x0c\x62\x61\x63kup_state\x18\x08 \x01(\x08\x12\x13\n\x0bquarantined\x18\t \x01(\x08\"\xa8\x01\n\x0e\x41rchiveVersion\x12\x17\n\x0f\x61rchive_version\x18\x01 \x01(\x04\x12\x11\n\tconfirmed\x18\x02 \x01(\x08\x12.\n\nstore_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x65nvelope_sha256\x18\x04 \x01(\x0c\x12!\n\x04mode\x18\x05 \x01(\x0e\x32\x13.strongroom.v1.Mode\"\x9e\x01\n\x06Policy\x12\x0e\n\x06\x62udget\x18\x01 \x01(\r\x12\x19\n\x11\x63ool_down_seconds\x18\x02 \x03(\x04\x12\x32\n\ron_exhaustion\x18\x03 \x01(\x0e\x32\x1b.strongroom.v1.OnExhaustion\x12\x18\n\x10releases_per_day\x18\x04 \x01(\r\x12\x1b\n\x13reset_grace_seconds\x18\x05 \x01(\x04\"_\n\x07Receipt\x12\x11\n\tsignature\x18\x01 \x01(\x0c\x12\x1c\n\x14identity_fingerprint\x18\x02 \x01(\x0c\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x12\n\nchain_head\x18\x04 \x01(\x0c\"[\n\x0cTransportKey\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\'\n\x05suite\x18\x02 \x01(\x0e\x32\x18.strongroom.v1.HpkeSuite\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\"6\n\x0bIdentityKey\x12\x13\n\x0b\x66ingerprint\x18\x01 \x01(\x0c\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\"\x8c\x02\n\tKeyBundle\x12\x0e\n\x06serial\x18\x01 \x01(\x04\x12\x33\n\x0fnot_before_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0enot_after_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0etransport_keys\x18\x04 \x03(\x0b\x32\x1b.strongroom.v1.TransportKey\x12\x31\n\ridentity_keys\x18\x05 \x03(\x0b\x32\x1a.strongroom.v1.IdentityKey\x12\x1e\n\x16previous_bundle_sha256\x18\x06 \x01(\x0c\"9\n\x0f\x42undleSignature\x12\x13\n\x0b\x66ingerprint\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"U\n\x0fSignedKeyBundle\x12\x0e\n\x06\x62undle\x18\x01 \x01(\x0c\x12\x32\n\nsignatures\x18\x02 \x03(\x0b\x32\x1e.strongroom.v1.BundleSignature\"n\n\x0b\x41ttestation\x12\x15\n\rcredential_id\x18\x01 \x01(\x0c\x12\x18\n\x10\x63lient_data_json\x18\x02 \x01(\x0c\x12\x1a\n\x12\x61ttestation_object\x18\x03 \x01(\x0c\x12\x12\n\ntransports\x18\x04 \x03(\t\"\x88\x01\n\x11WebAuthnAssertion\x12\x15\n\rcredential_id\x18\x01 \x01(\x0c\x12\x1a\n\x12\x61uthenticator_data\x18\x02 \x01(\x0c\x12\x18\n\x10\x63lient_data_json\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\x12\x13\n\x0buser_handle\x18\x05 \x01(\x0c\":\n\x11RecoverySignature\x12\x12\n\npublic_key\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\x7f\n\tAssertion\x12\x34\n\x08webauthn\x18\x01 \x01(\x0b\x32 .strongroom.v1.WebAuthnAssertionH\x00\x12\x34\n\x08recovery\x18\x02 \x01(\x0b\x32 .strongroom.v1.RecoverySignatureH\x00\x42\x06\n\x04kind*?\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0c\n\x08MODE_PRF\x10\x01\x12\x13\n\x0fMODE_VAULT_HELD\x10\x02*O\n\tHpkeSuite\x12\x1a\n\x16HPKE_SUITE_UNSPECIFIED\x10\x00\x12&\n\"HPKE_SUITE_X25519_SHA256_AES256GCM\x10\x01*\xa0\x01\n\nVaultState\x12\x1b\n\x17VAULT_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10VAULT_STATE_NONE\x10\x01\x12\x15\n\x11VAULT_STATE_INERT\x10\x02\x12\x14\n\x10VAULT_STATE_LIVE\x10\x03\x12\x19\n\x15VAULT_STATE_EXHAUSTED\x10\x04\x12\x17\n\x13VAULT_STATE_DELETED\x10\x05*`\n\x0cOnExhaustion\x12\x1d\n\x19ON_EXHAUSTION_UNSPECIFIED\x10\x00\x12\x19\n\x15ON_EXHAUSTION_DESTROY\x10\x01\x12\x16\n\x12ON_EXHAUSTION_LOCK\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dstrongroom/v1/resources.proto\x12\rstrongroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\x02\n\nCredential\x12\x15\n\rcredential_id\x18\x01 \x01(\x0c\x12\x10\n\x08\x63ose_key\x18\x02 \x01(\x0c\x12\x12\n\ntransports\x18\x03 \x03(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61\x61guid\x18\x06 \x01(\x0c\x12\x17\n\x0f\x62\x61\x63kup_eligible\x18\x07 \x01(\x08\x12\x14\n\x0c\x62\x61\x63kup_state\x18\x08 \x01(\x08\x12\x13\n\x0bquarantined\x18\t \x01(\x08\"\xbb\x02\n\x08SetAside\x12\x32\n\x0eset_aside_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nerase_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x0b\x63redentials\x18\x03 \x03(\x0b\x32\x19.strongroom.v1.Credential\x12\x1b\n\x13recovery_public_key\x18\x04 \x01(\x0c\x12\x15\n\rattempts_left\x18\x05 \x01(\r\x12\x36\n\x12\x63ool_down_end_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x08\x61rchives\x18\x07 \x03(\x0b\x32\x1d.strongroom.v1.ArchiveVersion\"\xa8\x01\n\x0e\x41rchiveVersion\x12\x17\n\x0f\x61rchive_version\x18\x01 \x01(\x04\x12\x11\n\tconfirmed\x18\x02 \x01(\x08\x12.\n\nstore_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x65nvelope_sha256\x18\x04 \x01(\x0c\x12!\n\x04mode\x18\x05 \x01(\x0e\x32\x13.strongroom.v1.Mode\"\x9e\x01\n\x06Policy\x12\x0e\n\x06\x62udget\x18\x01 \x01(\r\x12\x19\n\x11\x63ool_down_seconds\x18\x02 \x03(\x04\x12\x32\n\ron_exhaustion\x18\x03 \x01(\x0e\x32\x1b.strongroom.v1.OnExhaustion\x12\x18\n\x10releases_per_day\x18\x04 \x01(\r\x12\x1b\n\x13reset_grace_seconds\x18\x05 \x01(\x04\"_\n\x07Receipt\x12\x11\n\tsignature\x18\x01 \x01(\x0c\x12\x1c\n\x14identity_fingerprint\x18\x02 \x01(\x0c\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x12\n\nchain_head\x18\x04 \x01(\x0c\"[\n\x0cTransportKey\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\'\n\x05suite\x18\x02 \x01(\x0e\x32\x18.strongroom.v1.HpkeSuite\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\"6\n\x0bIdentityKey\x12\x13\n\x0b\x66ingerprint\x18\x01 \x01(\x0c\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\"\x8c\x02\n\tKeyBundle\x12\x0e\n\x06serial\x18\x01 \x01(\x04\x12\x33\n\x0fnot_before_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0enot_after_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0etransport_keys\x18\x04 \x03(\x0b\x32\x1b.strongroom.v1.TransportKey\x12\x31\n\ridentity_keys\x18\x05 \x03(\x0b\x32\x1a.strongroom.v1.IdentityKey\x12\x1e\n\x16previous_bundle_sha256\x18\x06 \x01(\x0c\"9\n\x0f\x42undleSignature\x12\x13\n\x0b\x66ingerprint\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"U\n\x0fSignedKeyBundle\x12\x0e\n\x06\x62undle\x18\x01 \x01(\x0c\x12\x32\n\nsignatures\x18\x02 \x03(\x0b\x32\x1e.strongroom.v1.BundleSignature\"n\n\x0b\x41ttestation\x12\x15\n\rcredential_id\x18\x01 \x01(\x0c\x12\x18\n\x10\x63lient_data_json\x18\x02 \x01(\x0c\x12\x1a\n\x12\x61ttestation_object\x18\x03 \x01(\x0c\x12\x12\n\ntransports\x18\x04 \x03(\t\"\x88\x01\n\x11WebAuthnAssertion\x12\x15\n\rcredential_id\x18\x01 \x01(\x0c\x12\x1a\n\x12\x61uthenticator_data\x18\x02 \x01(\x0c\x12\x18\n\x10\x63lient_data_json\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\x12\x13\n\x0buser_handle\x18\x05 \x01(\x0c\":\n\x11RecoverySignature\x12\x12\n\npublic_key\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\x7f\n\tAssertion\x12\x34\n\x08webauthn\x18\x01 \x01(\x0b\x32 .strongroom.v1.WebAuthnAssertionH\x00\x12\x34\n\x08recovery\x18\x02 \x01(\x0b\x32 .strongroom.v1.RecoverySignatureH\x00\x42\x06\n\x04kind*?\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x0c\n\x08MODE_PRF\x10\x01\x12\x13\n\x0fMODE_VAULT_HELD\x10\x02*O\n\tHpkeSuite\x12\x1a\n\x16HPKE_SUITE_UNSPECIFIED\x10\x00\x12&\n\"HPKE_SUITE_X25519_SHA256_AES256GCM\x10\x01*\xcf\x01\n\nVaultState\x12\x1b\n\x17VAULT_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10VAULT_STATE_NONE\x10\x01\x12\x15\n\x11VAULT_STATE_INERT\x10\x02\x12\x14\n\x10VAULT_STATE_LIVE\x10\x03\x12\x19\n\x15VAULT_STATE_EXHAUSTED\x10\x04\x12\x17\n\x13VAULT_STATE_DELETED\x10\x05\x12\x15\n\x11VAULT_STATE_EMPTY\x10\x06\x12\x16\n\x12VAULT_STATE_ERASED\x10\x07*`\n\x0cOnExhaustion\x12\x1d\n\x19ON_EXHAUSTION_UNSPECIFIED\x10\x00\x12\x19\n\x15ON_EXHAUSTION_DESTROY\x10\x01\x12\x16\n\x12ON_EXHAUSTION_LOCK\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strongroom.v1.resources_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODE']._serialized_start=1776
-  _globals['_MODE']._serialized_end=1839
-  _globals['_HPKESUITE']._serialized_start=1841
-  _globals['_HPKESUITE']._serialized_end=1920
-  _globals['_VAULTSTATE']._serialized_start=1923
-  _globals['_VAULTSTATE']._serialized_end=2083
-  _globals['_ONEXHAUSTION']._serialized_start=2085
-  _globals['_ONEXHAUSTION']._serialized_end=2181
+  _globals['_MODE']._serialized_start=2094
+  _globals['_MODE']._serialized_end=2157
+  _globals['_HPKESUITE']._serialized_start=2159
+  _globals['_HPKESUITE']._serialized_end=2238
+  _globals['_VAULTSTATE']._serialized_start=2241
+  _globals['_VAULTSTATE']._serialized_end=2448
+  _globals['_ONEXHAUSTION']._serialized_start=2450
+  _globals['_ONEXHAUSTION']._serialized_end=2546
   _globals['_CREDENTIAL']._serialized_start=82
   _globals['_CREDENTIAL']._serialized_end=339
-  _globals['_ARCHIVEVERSION']._serialized_start=342
-  _globals['_ARCHIVEVERSION']._serialized_end=510
-  _globals['_POLICY']._serialized_start=513
-  _globals['_POLICY']._serialized_end=671
-  _globals['_RECEIPT']._serialized_start=673
-  _globals['_RECEIPT']._serialized_end=768
-  _globals['_TRANSPORTKEY']._serialized_start=770
-  _globals['_TRANSPORTKEY']._serialized_end=861
-  _globals['_IDENTITYKEY']._serialized_start=863
-  _globals['_IDENTITYKEY']._serialized_end=917
-  _globals['_KEYBUNDLE']._serialized_start=920
-  _globals['_KEYBUNDLE']._serialized_end=1188
-  _globals['_BUNDLESIGNATURE']._serialized_start=1190
-  _globals['_BUNDLESIGNATURE']._serialized_end=1247
-  _globals['_SIGNEDKEYBUNDLE']._serialized_start=1249
-  _globals['_SIGNEDKEYBUNDLE']._serialized_end=1334
-  _globals['_ATTESTATION']._serialized_start=1336
-  _globals['_ATTESTATION']._serialized_end=1446
-  _globals['_WEBAUTHNASSERTION']._serialized_start=1449
-  _globals['_WEBAUTHNASSERTION']._serialized_end=1585
-  _globals['_RECOVERYSIGNATURE']._serialized_start=1587
-  _globals['_RECOVERYSIGNATURE']._serialized_end=1645
-  _globals['_ASSERTION']._serialized_start=1647
-  _globals['_ASSERTION']._serialized_end=1774
+  _globals['_SETASIDE']._serialized_start=342
+  _globals['_SETASIDE']._serialized_end=657
+  _globals['_ARCHIVEVERSION']._serialized_start=660
+  _globals['_ARCHIVEVERSION']._serialized_end=828
+  _globals['_POLICY']._serialized_start=831
+  _globals['_POLICY']._serialized_end=989
+  _globals['_RECEIPT']._serialized_start=991
+  _globals['_RECEIPT']._serialized_end=1086
+  _globals['_TRANSPORTKEY']._serialized_start=1088
+  _globals['_TRANSPORTKEY']._serialized_end=1179
+  _globals['_IDENTITYKEY']._serialized_start=1181
+  _globals['_IDENTITYKEY']._serialized_end=1235
+  _globals['_KEYBUNDLE']._serialized_start=1238
+  _globals['_KEYBUNDLE']._serialized_end=1506
+  _globals['_BUNDLESIGNATURE']._serialized_start=1508
+  _globals['_BUNDLESIGNATURE']._serialized_end=1565
+  _globals['_SIGNEDKEYBUNDLE']._serialized_start=1567
+  _globals['_SIGNEDKEYBUNDLE']._serialized_end=1652
+  _globals['_ATTESTATION']._serialized_start=1654
+  _globals['_ATTESTATION']._serialized_end=1764
+  _globals['_WEBAUTHNASSERTION']._serialized_start=1767
+  _globals['_WEBAUTHNASSERTION']._serialized_end=1903
+  _globals['_RECOVERYSIGNATURE']._serialized_start=1905
+  _globals['_RECOVERYSIGNATURE']._serialized_end=1963
+  _globals['_ASSERTION']._serialized_start=1965
+  _globals['_ASSERTION']._serialized_end=2092
 # @@protoc_insertion_point(module_scope)

@@ -77,6 +77,10 @@ class _VaultStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VaultState
     """The attempt budget was used up; envelopes and credentials are erased."""
     VAULT_STATE_DELETED: _VaultState.ValueType  # 5
     """Deleted by the account."""
+    VAULT_STATE_EMPTY: _VaultState.ValueType  # 6
+    """A reset has set the vault aside; nothing is registered yet."""
+    VAULT_STATE_ERASED: _VaultState.ValueType  # 7
+    """Erased at the tenant's request."""
 
 class VaultState(_VaultState, metaclass=_VaultStateEnumTypeWrapper):
     """Where a record is in its life."""
@@ -92,6 +96,10 @@ VAULT_STATE_EXHAUSTED: VaultState.ValueType  # 4
 """The attempt budget was used up; envelopes and credentials are erased."""
 VAULT_STATE_DELETED: VaultState.ValueType  # 5
 """Deleted by the account."""
+VAULT_STATE_EMPTY: VaultState.ValueType  # 6
+"""A reset has set the vault aside; nothing is registered yet."""
+VAULT_STATE_ERASED: VaultState.ValueType  # 7
+"""Erased at the tenant's request."""
 Global___VaultState: _TypeAlias = VaultState  # noqa: Y015
 
 class _OnExhaustion:
@@ -104,7 +112,7 @@ class _OnExhaustionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OnExhaus
     ON_EXHAUSTION_DESTROY: _OnExhaustion.ValueType  # 1
     """Envelopes and credentials are erased in the same commit."""
     ON_EXHAUSTION_LOCK: _OnExhaustion.ValueType  # 2
-    """Closed for 7 days at a time. Not offered by this release."""
+    """Closed for 7 days; then one good assertion reopens and a wrong signature closes for 7 more."""
 
 class OnExhaustion(_OnExhaustion, metaclass=_OnExhaustionEnumTypeWrapper):
     """What happens when the attempt budget is used up."""
@@ -113,7 +121,7 @@ ON_EXHAUSTION_UNSPECIFIED: OnExhaustion.ValueType  # 0
 ON_EXHAUSTION_DESTROY: OnExhaustion.ValueType  # 1
 """Envelopes and credentials are erased in the same commit."""
 ON_EXHAUSTION_LOCK: OnExhaustion.ValueType  # 2
-"""Closed for 7 days at a time. Not offered by this release."""
+"""Closed for 7 days; then one good assertion reopens and a wrong signature closes for 7 more."""
 Global___OnExhaustion: _TypeAlias = OnExhaustion  # noqa: Y015
 
 @_typing.final
@@ -175,6 +183,62 @@ class Credential(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Credential: _TypeAlias = Credential  # noqa: Y015
+
+@_typing.final
+class SetAside(_message.Message):
+    """What a reset has set aside. It can only be reopened, by one of its credentials, until it is erased."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SET_ASIDE_TIME_FIELD_NUMBER: _builtins.int
+    ERASE_TIME_FIELD_NUMBER: _builtins.int
+    CREDENTIALS_FIELD_NUMBER: _builtins.int
+    RECOVERY_PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_LEFT_FIELD_NUMBER: _builtins.int
+    COOL_DOWN_END_TIME_FIELD_NUMBER: _builtins.int
+    ARCHIVES_FIELD_NUMBER: _builtins.int
+    recovery_public_key: _builtins.bytes
+    """Its recovery credential, 32 bytes."""
+    attempts_left: _builtins.int
+    """Counted failures left until it is exhausted."""
+    @_builtins.property
+    def set_aside_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was set aside."""
+
+    @_builtins.property
+    def erase_time(self) -> _timestamp_pb2.Timestamp:
+        """When it will be erased; moves on while its attempts cool down or it is closed."""
+
+    @_builtins.property
+    def credentials(self) -> _containers.RepeatedCompositeFieldContainer[Global___Credential]:
+        """Its passkeys."""
+
+    @_builtins.property
+    def cool_down_end_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when a reopening is refused unjudged; absent outside a cool-down."""
+
+    @_builtins.property
+    def archives(self) -> _containers.RepeatedCompositeFieldContainer[Global___ArchiveVersion]:
+        """Its archive versions, newest first."""
+
+    def __init__(
+        self,
+        *,
+        set_aside_time: _timestamp_pb2.Timestamp | None = ...,
+        erase_time: _timestamp_pb2.Timestamp | None = ...,
+        credentials: _abc.Iterable[Global___Credential] | None = ...,
+        recovery_public_key: _builtins.bytes = ...,
+        attempts_left: _builtins.int = ...,
+        cool_down_end_time: _timestamp_pb2.Timestamp | None = ...,
+        archives: _abc.Iterable[Global___ArchiveVersion] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cool_down_end_time", b"cool_down_end_time", "erase_time", b"erase_time", "set_aside_time", b"set_aside_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archives", b"archives", "attempts_left", b"attempts_left", "cool_down_end_time", b"cool_down_end_time", "credentials", b"credentials", "erase_time", b"erase_time", "recovery_public_key", b"recovery_public_key", "set_aside_time", b"set_aside_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAside: _TypeAlias = SetAside  # noqa: Y015
 
 @_typing.final
 class ArchiveVersion(_message.Message):
@@ -566,7 +630,7 @@ class Assertion(_message.Message):
 
     @_builtins.property
     def recovery(self) -> Global___RecoverySignature:
-        """By the recovery key; for release only."""
+        """By the recovery key: for release, add credential and reopen only."""
 
     def __init__(
         self,

@@ -203,6 +203,9 @@ class VaultReply(_message.Message):
     RELEASES_LEFT_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     LIFE_FIELD_NUMBER: _builtins.int
+    SET_ASIDE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ERASE_TIME_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The caller's tenant."""
     account: _builtins.str
@@ -218,7 +221,13 @@ class VaultReply(_message.Message):
     releases_left: _builtins.int
     """Releases left in the current UTC day."""
     life: _builtins.int
-    """Which life of the record this is; 0 if none ever was."""
+    """Which life of the record this is; 0 if none ever was. Rises with every registration and every reopening of what was
+    set aside.
+    """
+    closed: _builtins.bool
+    """Whether the budget was used up and the vault is closed (on_exhaustion lock): one good assertion after
+    cool_down_end_time, or the recovery credential at any time, reopens it.
+    """
     @_builtins.property
     def credentials(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Credential]:
         """Its passkeys."""
@@ -235,6 +244,14 @@ class VaultReply(_message.Message):
     def policy(self) -> _resources_pb2.Policy:
         """The limits copied into this record."""
 
+    @_builtins.property
+    def set_aside(self) -> _resources_pb2.SetAside:
+        """What a reset has set aside; absent if nothing is."""
+
+    @_builtins.property
+    def account_erase_time(self) -> _timestamp_pb2.Timestamp:
+        """When the tenant's erasure of this account takes effect; absent if none is pending."""
+
     def __init__(
         self,
         *,
@@ -250,10 +267,13 @@ class VaultReply(_message.Message):
         releases_left: _builtins.int = ...,
         policy: _resources_pb2.Policy | None = ...,
         life: _builtins.int = ...,
+        set_aside: _resources_pb2.SetAside | None = ...,
+        account_erase_time: _timestamp_pb2.Timestamp | None = ...,
+        closed: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cool_down_end_time", b"cool_down_end_time", "policy", b"policy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account_erase_time", b"account_erase_time", "cool_down_end_time", b"cool_down_end_time", "policy", b"policy", "set_aside", b"set_aside"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "archives", b"archives", "attempts_left", b"attempts_left", "cool_down_end_time", b"cool_down_end_time", "credentials", b"credentials", "life", b"life", "mode", b"mode", "policy", b"policy", "recovery_public_key", b"recovery_public_key", "releases_left", b"releases_left", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_erase_time", b"account_erase_time", "archives", b"archives", "attempts_left", b"attempts_left", "closed", b"closed", "cool_down_end_time", b"cool_down_end_time", "credentials", b"credentials", "life", b"life", "mode", b"mode", "policy", b"policy", "recovery_public_key", b"recovery_public_key", "releases_left", b"releases_left", "set_aside", b"set_aside", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -267,7 +287,7 @@ class BeginCeremonyRequest(_message.Message):
 
     REQUEST_FIELD_NUMBER: _builtins.int
     request: _builtins.bytes
-    """Required. Serialized CeremonyRequest, at most 1 KiB."""
+    """Required. Serialized CeremonyRequest, at most 2 KiB."""
     def __init__(
         self,
         *,
@@ -293,10 +313,12 @@ class BeginCeremonyResponse(_message.Message):
     ceremony: _builtins.bytes
     """Serialized Statement followed by 32 bytes of the keeper's HMAC."""
     recovery_public_key: _builtins.bytes
-    """Public key of the recovery credential; empty if none is effective."""
+    """Public key of the recovery credential beside them; empty if none is effective."""
     @_builtins.property
     def credentials(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Credential]:
-        """The record's passkeys, sorted by id; the client checks their digest against the statement."""
+        """The passkeys that may sign, sorted by id; the client checks their digest against the statement. The record's; for a
+        reopening of what is set aside, that life's.
+        """
 
     def __init__(
         self,
@@ -689,6 +711,579 @@ class DeleteReply(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteReply: _TypeAlias = DeleteReply  # noqa: Y015
+
+@_typing.final
+class AddCredentialRequest(_message.Message):
+    """Completes an addition."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CEREMONY_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
+    ATTEST_CEREMONY_FIELD_NUMBER: _builtins.int
+    ATTESTATION_FIELD_NUMBER: _builtins.int
+    SEALED_ENVELOPE_FIELD_NUMBER: _builtins.int
+    TRANSPORT_KEY_ID_FIELD_NUMBER: _builtins.int
+    ceremony: _builtins.bytes
+    """Required. As BeginCeremony returned it for `add credential`."""
+    attest_ceremony: _builtins.bytes
+    """Required. As BeginCeremony returned it for `attest`, begun at the same version of the record."""
+    sealed_envelope: _builtins.bytes
+    """Required. HPKE to a transport key of the bundle: the new envelope (1 byte to 16 KiB)."""
+    transport_key_id: _builtins.bytes
+    """Required. Key id of that transport key, 16 bytes."""
+    @_builtins.property
+    def assertion(self) -> _resources_pb2.Assertion:
+        """Required. By a passkey of the record, or by the recovery credential."""
+
+    @_builtins.property
+    def attestation(self) -> _resources_pb2.Attestation:
+        """Required. By the new passkey, over attest_ceremony."""
+
+    def __init__(
+        self,
+        *,
+        ceremony: _builtins.bytes = ...,
+        assertion: _resources_pb2.Assertion | None = ...,
+        attest_ceremony: _builtins.bytes = ...,
+        attestation: _resources_pb2.Attestation | None = ...,
+        sealed_envelope: _builtins.bytes = ...,
+        transport_key_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "attestation", b"attestation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "attest_ceremony", b"attest_ceremony", "attestation", b"attestation", "ceremony", b"ceremony", "sealed_envelope", b"sealed_envelope", "transport_key_id", b"transport_key_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddCredentialRequest: _TypeAlias = AddCredentialRequest  # noqa: Y015
+
+@_typing.final
+class AddCredentialResponse(_message.Message):
+    """The passkey is added."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLY_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    reply: _builtins.bytes
+    """Serialized AddCredentialReply."""
+    @_builtins.property
+    def receipt(self) -> _resources_pb2.Receipt:
+        """Over the challenge."""
+
+    def __init__(
+        self,
+        *,
+        reply: _builtins.bytes = ...,
+        receipt: _resources_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "reply", b"reply"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddCredentialResponse: _TypeAlias = AddCredentialResponse  # noqa: Y015
+
+@_typing.final
+class AddCredentialReply(_message.Message):
+    """Content of AddCredentialResponse.reply."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARCHIVE_VERSION_FIELD_NUMBER: _builtins.int
+    ENVELOPE_SHA256_FIELD_NUMBER: _builtins.int
+    archive_version: _builtins.int
+    """The new archive version."""
+    envelope_sha256: _builtins.bytes
+    """SHA-256 of the envelope that the keeper wrapped, 32 bytes."""
+    def __init__(
+        self,
+        *,
+        archive_version: _builtins.int = ...,
+        envelope_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_version", b"archive_version", "envelope_sha256", b"envelope_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddCredentialReply: _TypeAlias = AddCredentialReply  # noqa: Y015
+
+@_typing.final
+class RemoveCredentialRequest(_message.Message):
+    """Completes a removal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CEREMONY_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
+    SEALED_ENVELOPE_FIELD_NUMBER: _builtins.int
+    TRANSPORT_KEY_ID_FIELD_NUMBER: _builtins.int
+    ceremony: _builtins.bytes
+    """Required. As BeginCeremony returned it."""
+    sealed_envelope: _builtins.bytes
+    """Required. HPKE to a transport key of the bundle: the new envelope (1 byte to 16 KiB)."""
+    transport_key_id: _builtins.bytes
+    """Required. Key id of that transport key, 16 bytes."""
+    @_builtins.property
+    def assertion(self) -> _resources_pb2.Assertion:
+        """Required. By a passkey of the record."""
+
+    def __init__(
+        self,
+        *,
+        ceremony: _builtins.bytes = ...,
+        assertion: _resources_pb2.Assertion | None = ...,
+        sealed_envelope: _builtins.bytes = ...,
+        transport_key_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "ceremony", b"ceremony", "sealed_envelope", b"sealed_envelope", "transport_key_id", b"transport_key_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveCredentialRequest: _TypeAlias = RemoveCredentialRequest  # noqa: Y015
+
+@_typing.final
+class RemoveCredentialResponse(_message.Message):
+    """The passkey is removed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLY_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    reply: _builtins.bytes
+    """Serialized RemoveCredentialReply."""
+    @_builtins.property
+    def receipt(self) -> _resources_pb2.Receipt:
+        """Over the challenge."""
+
+    def __init__(
+        self,
+        *,
+        reply: _builtins.bytes = ...,
+        receipt: _resources_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "reply", b"reply"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveCredentialResponse: _TypeAlias = RemoveCredentialResponse  # noqa: Y015
+
+@_typing.final
+class RemoveCredentialReply(_message.Message):
+    """Content of RemoveCredentialResponse.reply."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARCHIVE_VERSION_FIELD_NUMBER: _builtins.int
+    ENVELOPE_SHA256_FIELD_NUMBER: _builtins.int
+    archive_version: _builtins.int
+    """The new archive version; all others are dropped."""
+    envelope_sha256: _builtins.bytes
+    """SHA-256 of the envelope that the keeper wrapped, 32 bytes."""
+    def __init__(
+        self,
+        *,
+        archive_version: _builtins.int = ...,
+        envelope_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_version", b"archive_version", "envelope_sha256", b"envelope_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveCredentialReply: _TypeAlias = RemoveCredentialReply  # noqa: Y015
+
+@_typing.final
+class SetRecoveryRequest(_message.Message):
+    """Completes a replacement of the recovery credential."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CEREMONY_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
+    SEALED_ENVELOPE_FIELD_NUMBER: _builtins.int
+    TRANSPORT_KEY_ID_FIELD_NUMBER: _builtins.int
+    ceremony: _builtins.bytes
+    """Required. As BeginCeremony returned it."""
+    sealed_envelope: _builtins.bytes
+    """Required. HPKE to a transport key of the bundle: the new envelope (1 byte to 16 KiB)."""
+    transport_key_id: _builtins.bytes
+    """Required. Key id of that transport key, 16 bytes."""
+    @_builtins.property
+    def assertion(self) -> _resources_pb2.Assertion:
+        """Required. By a passkey of the record."""
+
+    def __init__(
+        self,
+        *,
+        ceremony: _builtins.bytes = ...,
+        assertion: _resources_pb2.Assertion | None = ...,
+        sealed_envelope: _builtins.bytes = ...,
+        transport_key_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "ceremony", b"ceremony", "sealed_envelope", b"sealed_envelope", "transport_key_id", b"transport_key_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetRecoveryRequest: _TypeAlias = SetRecoveryRequest  # noqa: Y015
+
+@_typing.final
+class SetRecoveryResponse(_message.Message):
+    """The recovery credential is replaced."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLY_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    reply: _builtins.bytes
+    """Serialized SetRecoveryReply."""
+    @_builtins.property
+    def receipt(self) -> _resources_pb2.Receipt:
+        """Over the challenge."""
+
+    def __init__(
+        self,
+        *,
+        reply: _builtins.bytes = ...,
+        receipt: _resources_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "reply", b"reply"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetRecoveryResponse: _TypeAlias = SetRecoveryResponse  # noqa: Y015
+
+@_typing.final
+class SetRecoveryReply(_message.Message):
+    """Content of SetRecoveryResponse.reply."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARCHIVE_VERSION_FIELD_NUMBER: _builtins.int
+    ENVELOPE_SHA256_FIELD_NUMBER: _builtins.int
+    archive_version: _builtins.int
+    """The new archive version."""
+    envelope_sha256: _builtins.bytes
+    """SHA-256 of the envelope that the keeper wrapped, 32 bytes."""
+    def __init__(
+        self,
+        *,
+        archive_version: _builtins.int = ...,
+        envelope_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_version", b"archive_version", "envelope_sha256", b"envelope_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetRecoveryReply: _TypeAlias = SetRecoveryReply  # noqa: Y015
+
+@_typing.final
+class ReopenRequest(_message.Message):
+    """Completes a reopening."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CEREMONY_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
+    ceremony: _builtins.bytes
+    """Required. As BeginCeremony returned it."""
+    @_builtins.property
+    def assertion(self) -> _resources_pb2.Assertion:
+        """Required. By a credential of what is reopened, or its recovery credential."""
+
+    def __init__(
+        self,
+        *,
+        ceremony: _builtins.bytes = ...,
+        assertion: _resources_pb2.Assertion | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "ceremony", b"ceremony"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReopenRequest: _TypeAlias = ReopenRequest  # noqa: Y015
+
+@_typing.final
+class ReopenResponse(_message.Message):
+    """It is reopened."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLY_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    reply: _builtins.bytes
+    """Serialized ReopenReply."""
+    @_builtins.property
+    def receipt(self) -> _resources_pb2.Receipt:
+        """Over the challenge."""
+
+    def __init__(
+        self,
+        *,
+        reply: _builtins.bytes = ...,
+        receipt: _resources_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "reply", b"reply"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReopenResponse: _TypeAlias = ReopenResponse  # noqa: Y015
+
+@_typing.final
+class ReopenReply(_message.Message):
+    """Content of ReopenResponse.reply."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReopenReply: _TypeAlias = ReopenReply  # noqa: Y015
+
+@_typing.final
+class LiftQuarantineRequest(_message.Message):
+    """Completes a lift of a quarantine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CEREMONY_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
+    ceremony: _builtins.bytes
+    """Required. As BeginCeremony returned it."""
+    @_builtins.property
+    def assertion(self) -> _resources_pb2.Assertion:
+        """Required. By another passkey of the record."""
+
+    def __init__(
+        self,
+        *,
+        ceremony: _builtins.bytes = ...,
+        assertion: _resources_pb2.Assertion | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "ceremony", b"ceremony"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftQuarantineRequest: _TypeAlias = LiftQuarantineRequest  # noqa: Y015
+
+@_typing.final
+class LiftQuarantineResponse(_message.Message):
+    """The quarantine is lifted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLY_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    reply: _builtins.bytes
+    """Serialized LiftQuarantineReply."""
+    @_builtins.property
+    def receipt(self) -> _resources_pb2.Receipt:
+        """Over the challenge."""
+
+    def __init__(
+        self,
+        *,
+        reply: _builtins.bytes = ...,
+        receipt: _resources_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "reply", b"reply"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftQuarantineResponse: _TypeAlias = LiftQuarantineResponse  # noqa: Y015
+
+@_typing.final
+class LiftQuarantineReply(_message.Message):
+    """Content of LiftQuarantineResponse.reply."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftQuarantineReply: _TypeAlias = LiftQuarantineReply  # noqa: Y015
+
+@_typing.final
+class SetPolicyRequest(_message.Message):
+    """Completes a change of the limits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CEREMONY_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
+    ceremony: _builtins.bytes
+    """Required. As BeginCeremony returned it."""
+    @_builtins.property
+    def assertion(self) -> _resources_pb2.Assertion:
+        """Required. By a passkey of the record."""
+
+    def __init__(
+        self,
+        *,
+        ceremony: _builtins.bytes = ...,
+        assertion: _resources_pb2.Assertion | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "ceremony", b"ceremony"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPolicyRequest: _TypeAlias = SetPolicyRequest  # noqa: Y015
+
+@_typing.final
+class SetPolicyResponse(_message.Message):
+    """The limits are changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLY_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    reply: _builtins.bytes
+    """Serialized SetPolicyReply."""
+    @_builtins.property
+    def receipt(self) -> _resources_pb2.Receipt:
+        """Over the challenge."""
+
+    def __init__(
+        self,
+        *,
+        reply: _builtins.bytes = ...,
+        receipt: _resources_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "reply", b"reply"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPolicyResponse: _TypeAlias = SetPolicyResponse  # noqa: Y015
+
+@_typing.final
+class SetPolicyReply(_message.Message):
+    """Content of SetPolicyResponse.reply."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPolicyReply: _TypeAlias = SetPolicyReply  # noqa: Y015
+
+@_typing.final
+class ResetVaultRequest(_message.Message):
+    """Sets the vault aside."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NONCE_FIELD_NUMBER: _builtins.int
+    nonce: _builtins.bytes
+    """Required. 32 random bytes; the receipt covers them. The same request again within 120 s is answered again."""
+    def __init__(
+        self,
+        *,
+        nonce: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nonce", b"nonce"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResetVaultRequest: _TypeAlias = ResetVaultRequest  # noqa: Y015
+
+@_typing.final
+class ResetVaultResponse(_message.Message):
+    """The vault is set aside."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLY_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    reply: _builtins.bytes
+    """Serialized ResetVaultReply."""
+    @_builtins.property
+    def receipt(self) -> _resources_pb2.Receipt:
+        """Over the nonce."""
+
+    def __init__(
+        self,
+        *,
+        reply: _builtins.bytes = ...,
+        receipt: _resources_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "reply", b"reply"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResetVaultResponse: _TypeAlias = ResetVaultResponse  # noqa: Y015
+
+@_typing.final
+class ResetVaultReply(_message.Message):
+    """Content of ResetVaultResponse.reply."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERASE_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def erase_time(self) -> _timestamp_pb2.Timestamp:
+        """When what was set aside will be erased, unless its attempts cool down meanwhile."""
+
+    def __init__(
+        self,
+        *,
+        erase_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["erase_time", b"erase_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erase_time", b"erase_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResetVaultReply: _TypeAlias = ResetVaultReply  # noqa: Y015
 
 @_typing.final
 class ListEventsRequest(_message.Message):

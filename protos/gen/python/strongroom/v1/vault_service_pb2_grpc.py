@@ -71,6 +71,41 @@ class VaultServiceStub:
                 request_serializer=strongroom_dot_v1_dot_vault__service__pb2.DeleteVaultRequest.SerializeToString,
                 response_deserializer=strongroom_dot_v1_dot_vault__service__pb2.DeleteVaultResponse.FromString,
                 _registered_method=True)
+        self.AddCredential = channel.unary_unary(
+                '/strongroom.v1.VaultService/AddCredential',
+                request_serializer=strongroom_dot_v1_dot_vault__service__pb2.AddCredentialRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_vault__service__pb2.AddCredentialResponse.FromString,
+                _registered_method=True)
+        self.RemoveCredential = channel.unary_unary(
+                '/strongroom.v1.VaultService/RemoveCredential',
+                request_serializer=strongroom_dot_v1_dot_vault__service__pb2.RemoveCredentialRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_vault__service__pb2.RemoveCredentialResponse.FromString,
+                _registered_method=True)
+        self.SetRecovery = channel.unary_unary(
+                '/strongroom.v1.VaultService/SetRecovery',
+                request_serializer=strongroom_dot_v1_dot_vault__service__pb2.SetRecoveryRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_vault__service__pb2.SetRecoveryResponse.FromString,
+                _registered_method=True)
+        self.Reopen = channel.unary_unary(
+                '/strongroom.v1.VaultService/Reopen',
+                request_serializer=strongroom_dot_v1_dot_vault__service__pb2.ReopenRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_vault__service__pb2.ReopenResponse.FromString,
+                _registered_method=True)
+        self.LiftQuarantine = channel.unary_unary(
+                '/strongroom.v1.VaultService/LiftQuarantine',
+                request_serializer=strongroom_dot_v1_dot_vault__service__pb2.LiftQuarantineRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_vault__service__pb2.LiftQuarantineResponse.FromString,
+                _registered_method=True)
+        self.SetPolicy = channel.unary_unary(
+                '/strongroom.v1.VaultService/SetPolicy',
+                request_serializer=strongroom_dot_v1_dot_vault__service__pb2.SetPolicyRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_vault__service__pb2.SetPolicyResponse.FromString,
+                _registered_method=True)
+        self.ResetVault = channel.unary_unary(
+                '/strongroom.v1.VaultService/ResetVault',
+                request_serializer=strongroom_dot_v1_dot_vault__service__pb2.ResetVaultRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_vault__service__pb2.ResetVaultResponse.FromString,
+                _registered_method=True)
         self.ListEvents = channel.unary_unary(
                 '/strongroom.v1.VaultService/ListEvents',
                 request_serializer=strongroom_dot_v1_dot_vault__service__pb2.ListEventsRequest.SerializeToString,
@@ -132,6 +167,55 @@ class VaultServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddCredential(self, request, context):
+        """Completes `add credential`, and the `attest` before it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveCredential(self, request, context):
+        """Completes `remove credential`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetRecovery(self, request, context):
+        """Completes `set recovery`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Reopen(self, request, context):
+        """Completes `reopen`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LiftQuarantine(self, request, context):
+        """Completes `lift quarantine`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetPolicy(self, request, context):
+        """Completes `set policy`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetVault(self, request, context):
+        """Sets the vault aside and starts an empty one, for who lost every credential. Needs the token scope `reset`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListEvents(self, request, context):
         """The account's history, newest first.
         """
@@ -176,6 +260,41 @@ def add_VaultServiceServicer_to_server(servicer, server):
                     servicer.DeleteVault,
                     request_deserializer=strongroom_dot_v1_dot_vault__service__pb2.DeleteVaultRequest.FromString,
                     response_serializer=strongroom_dot_v1_dot_vault__service__pb2.DeleteVaultResponse.SerializeToString,
+            ),
+            'AddCredential': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddCredential,
+                    request_deserializer=strongroom_dot_v1_dot_vault__service__pb2.AddCredentialRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_vault__service__pb2.AddCredentialResponse.SerializeToString,
+            ),
+            'RemoveCredential': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveCredential,
+                    request_deserializer=strongroom_dot_v1_dot_vault__service__pb2.RemoveCredentialRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_vault__service__pb2.RemoveCredentialResponse.SerializeToString,
+            ),
+            'SetRecovery': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetRecovery,
+                    request_deserializer=strongroom_dot_v1_dot_vault__service__pb2.SetRecoveryRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_vault__service__pb2.SetRecoveryResponse.SerializeToString,
+            ),
+            'Reopen': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reopen,
+                    request_deserializer=strongroom_dot_v1_dot_vault__service__pb2.ReopenRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_vault__service__pb2.ReopenResponse.SerializeToString,
+            ),
+            'LiftQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.LiftQuarantine,
+                    request_deserializer=strongroom_dot_v1_dot_vault__service__pb2.LiftQuarantineRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_vault__service__pb2.LiftQuarantineResponse.SerializeToString,
+            ),
+            'SetPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPolicy,
+                    request_deserializer=strongroom_dot_v1_dot_vault__service__pb2.SetPolicyRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_vault__service__pb2.SetPolicyResponse.SerializeToString,
+            ),
+            'ResetVault': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetVault,
+                    request_deserializer=strongroom_dot_v1_dot_vault__service__pb2.ResetVaultRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_vault__service__pb2.ResetVaultResponse.SerializeToString,
             ),
             'ListEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEvents,
@@ -374,6 +493,195 @@ class VaultService:
             '/strongroom.v1.VaultService/DeleteVault',
             strongroom_dot_v1_dot_vault__service__pb2.DeleteVaultRequest.SerializeToString,
             strongroom_dot_v1_dot_vault__service__pb2.DeleteVaultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddCredential(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.VaultService/AddCredential',
+            strongroom_dot_v1_dot_vault__service__pb2.AddCredentialRequest.SerializeToString,
+            strongroom_dot_v1_dot_vault__service__pb2.AddCredentialResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveCredential(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.VaultService/RemoveCredential',
+            strongroom_dot_v1_dot_vault__service__pb2.RemoveCredentialRequest.SerializeToString,
+            strongroom_dot_v1_dot_vault__service__pb2.RemoveCredentialResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetRecovery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.VaultService/SetRecovery',
+            strongroom_dot_v1_dot_vault__service__pb2.SetRecoveryRequest.SerializeToString,
+            strongroom_dot_v1_dot_vault__service__pb2.SetRecoveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reopen(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.VaultService/Reopen',
+            strongroom_dot_v1_dot_vault__service__pb2.ReopenRequest.SerializeToString,
+            strongroom_dot_v1_dot_vault__service__pb2.ReopenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LiftQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.VaultService/LiftQuarantine',
+            strongroom_dot_v1_dot_vault__service__pb2.LiftQuarantineRequest.SerializeToString,
+            strongroom_dot_v1_dot_vault__service__pb2.LiftQuarantineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.VaultService/SetPolicy',
+            strongroom_dot_v1_dot_vault__service__pb2.SetPolicyRequest.SerializeToString,
+            strongroom_dot_v1_dot_vault__service__pb2.SetPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetVault(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.VaultService/ResetVault',
+            strongroom_dot_v1_dot_vault__service__pb2.ResetVaultRequest.SerializeToString,
+            strongroom_dot_v1_dot_vault__service__pb2.ResetVaultResponse.FromString,
             options,
             channel_credentials,
             insecure,

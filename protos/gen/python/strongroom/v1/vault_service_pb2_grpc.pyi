@@ -49,6 +49,20 @@ class VaultServiceStub:
     """Completes `release`."""
     DeleteVault: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.DeleteVaultRequest, _vault_service_pb2.DeleteVaultResponse]
     """Completes `delete`."""
+    AddCredential: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.AddCredentialRequest, _vault_service_pb2.AddCredentialResponse]
+    """Completes `add credential`, and the `attest` before it."""
+    RemoveCredential: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.RemoveCredentialRequest, _vault_service_pb2.RemoveCredentialResponse]
+    """Completes `remove credential`."""
+    SetRecovery: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.SetRecoveryRequest, _vault_service_pb2.SetRecoveryResponse]
+    """Completes `set recovery`."""
+    Reopen: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.ReopenRequest, _vault_service_pb2.ReopenResponse]
+    """Completes `reopen`."""
+    LiftQuarantine: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.LiftQuarantineRequest, _vault_service_pb2.LiftQuarantineResponse]
+    """Completes `lift quarantine`."""
+    SetPolicy: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.SetPolicyRequest, _vault_service_pb2.SetPolicyResponse]
+    """Completes `set policy`."""
+    ResetVault: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.ResetVaultRequest, _vault_service_pb2.ResetVaultResponse]
+    """Sets the vault aside and starts an empty one, for who lost every credential. Needs the token scope `reset`."""
     ListEvents: _grpc.UnaryUnaryMultiCallable[_vault_service_pb2.ListEventsRequest, _vault_service_pb2.ListEventsResponse]
     """The account's history, newest first."""
 
@@ -73,6 +87,20 @@ class VaultServiceAsyncStub(VaultServiceStub):
     """Completes `release`."""
     DeleteVault: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.DeleteVaultRequest, _vault_service_pb2.DeleteVaultResponse]  # type: ignore[assignment]
     """Completes `delete`."""
+    AddCredential: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.AddCredentialRequest, _vault_service_pb2.AddCredentialResponse]  # type: ignore[assignment]
+    """Completes `add credential`, and the `attest` before it."""
+    RemoveCredential: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.RemoveCredentialRequest, _vault_service_pb2.RemoveCredentialResponse]  # type: ignore[assignment]
+    """Completes `remove credential`."""
+    SetRecovery: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.SetRecoveryRequest, _vault_service_pb2.SetRecoveryResponse]  # type: ignore[assignment]
+    """Completes `set recovery`."""
+    Reopen: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.ReopenRequest, _vault_service_pb2.ReopenResponse]  # type: ignore[assignment]
+    """Completes `reopen`."""
+    LiftQuarantine: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.LiftQuarantineRequest, _vault_service_pb2.LiftQuarantineResponse]  # type: ignore[assignment]
+    """Completes `lift quarantine`."""
+    SetPolicy: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.SetPolicyRequest, _vault_service_pb2.SetPolicyResponse]  # type: ignore[assignment]
+    """Completes `set policy`."""
+    ResetVault: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.ResetVaultRequest, _vault_service_pb2.ResetVaultResponse]  # type: ignore[assignment]
+    """Sets the vault aside and starts an empty one, for who lost every credential. Needs the token scope `reset`."""
     ListEvents: _aio.UnaryUnaryMultiCallable[_vault_service_pb2.ListEventsRequest, _vault_service_pb2.ListEventsResponse]  # type: ignore[assignment]
     """The account's history, newest first."""
 
@@ -136,6 +164,62 @@ class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_vault_service_pb2.DeleteVaultResponse, _abc.Awaitable[_vault_service_pb2.DeleteVaultResponse]]:
         """Completes `delete`."""
+
+    @_abc_1.abstractmethod
+    def AddCredential(
+        self,
+        request: _vault_service_pb2.AddCredentialRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.AddCredentialResponse, _abc.Awaitable[_vault_service_pb2.AddCredentialResponse]]:
+        """Completes `add credential`, and the `attest` before it."""
+
+    @_abc_1.abstractmethod
+    def RemoveCredential(
+        self,
+        request: _vault_service_pb2.RemoveCredentialRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.RemoveCredentialResponse, _abc.Awaitable[_vault_service_pb2.RemoveCredentialResponse]]:
+        """Completes `remove credential`."""
+
+    @_abc_1.abstractmethod
+    def SetRecovery(
+        self,
+        request: _vault_service_pb2.SetRecoveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.SetRecoveryResponse, _abc.Awaitable[_vault_service_pb2.SetRecoveryResponse]]:
+        """Completes `set recovery`."""
+
+    @_abc_1.abstractmethod
+    def Reopen(
+        self,
+        request: _vault_service_pb2.ReopenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.ReopenResponse, _abc.Awaitable[_vault_service_pb2.ReopenResponse]]:
+        """Completes `reopen`."""
+
+    @_abc_1.abstractmethod
+    def LiftQuarantine(
+        self,
+        request: _vault_service_pb2.LiftQuarantineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.LiftQuarantineResponse, _abc.Awaitable[_vault_service_pb2.LiftQuarantineResponse]]:
+        """Completes `lift quarantine`."""
+
+    @_abc_1.abstractmethod
+    def SetPolicy(
+        self,
+        request: _vault_service_pb2.SetPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.SetPolicyResponse, _abc.Awaitable[_vault_service_pb2.SetPolicyResponse]]:
+        """Completes `set policy`."""
+
+    @_abc_1.abstractmethod
+    def ResetVault(
+        self,
+        request: _vault_service_pb2.ResetVaultRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_service_pb2.ResetVaultResponse, _abc.Awaitable[_vault_service_pb2.ResetVaultResponse]]:
+        """Sets the vault aside and starts an empty one, for who lost every credential. Needs the token scope `reset`."""
 
     @_abc_1.abstractmethod
     def ListEvents(

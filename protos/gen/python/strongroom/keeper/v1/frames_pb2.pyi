@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from strongroom.v1 import event_pb2 as _event_pb2
 from strongroom.v1 import resources_pb2 as _resources_pb2
 import builtins as _builtins
 import sys
@@ -35,6 +36,24 @@ class _OperationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Operation.V
     """ReleaseEnvelope."""
     OPERATION_DELETE: _Operation.ValueType  # 4
     """DeleteVault."""
+    OPERATION_ADD_CREDENTIAL: _Operation.ValueType  # 5
+    """AddCredential."""
+    OPERATION_REMOVE_CREDENTIAL: _Operation.ValueType  # 6
+    """RemoveCredential."""
+    OPERATION_SET_RECOVERY: _Operation.ValueType  # 7
+    """SetRecovery."""
+    OPERATION_REOPEN: _Operation.ValueType  # 8
+    """Reopen."""
+    OPERATION_LIFT_QUARANTINE: _Operation.ValueType  # 9
+    """LiftQuarantine."""
+    OPERATION_SET_POLICY: _Operation.ValueType  # 10
+    """SetPolicy."""
+    OPERATION_RESET: _Operation.ValueType  # 11
+    """ResetVault."""
+    OPERATION_ERASE_ACCOUNT: _Operation.ValueType  # 12
+    """EraseAccount."""
+    OPERATION_CANCEL_ERASE_ACCOUNT: _Operation.ValueType  # 13
+    """CancelEraseAccount."""
 
 class Operation(_Operation, metaclass=_OperationEnumTypeWrapper):
     """The RPC that a completion came by."""
@@ -48,6 +67,24 @@ OPERATION_RELEASE: Operation.ValueType  # 3
 """ReleaseEnvelope."""
 OPERATION_DELETE: Operation.ValueType  # 4
 """DeleteVault."""
+OPERATION_ADD_CREDENTIAL: Operation.ValueType  # 5
+"""AddCredential."""
+OPERATION_REMOVE_CREDENTIAL: Operation.ValueType  # 6
+"""RemoveCredential."""
+OPERATION_SET_RECOVERY: Operation.ValueType  # 7
+"""SetRecovery."""
+OPERATION_REOPEN: Operation.ValueType  # 8
+"""Reopen."""
+OPERATION_LIFT_QUARANTINE: Operation.ValueType  # 9
+"""LiftQuarantine."""
+OPERATION_SET_POLICY: Operation.ValueType  # 10
+"""SetPolicy."""
+OPERATION_RESET: Operation.ValueType  # 11
+"""ResetVault."""
+OPERATION_ERASE_ACCOUNT: Operation.ValueType  # 12
+"""EraseAccount."""
+OPERATION_CANCEL_ERASE_ACCOUNT: Operation.ValueType  # 13
+"""CancelEraseAccount."""
 Global___Operation: _TypeAlias = Operation  # noqa: Y015
 
 @_typing.final
@@ -66,6 +103,8 @@ class KeeperCall(_message.Message):
     JUDGE_FIELD_NUMBER: _builtins.int
     FULFIL_FIELD_NUMBER: _builtins.int
     LIST_EVENTS_FIELD_NUMBER: _builtins.int
+    LIST_TENANT_EVENTS_FIELD_NUMBER: _builtins.int
+    SWEEP_FIELD_NUMBER: _builtins.int
     call_id: _builtins.int
     """Chosen by the front, repeated in the answer."""
     request_id: _builtins.str
@@ -102,6 +141,14 @@ class KeeperCall(_message.Message):
     def list_events(self) -> Global___ListEventsCall:
         """ListEvents."""
 
+    @_builtins.property
+    def list_tenant_events(self) -> Global___ListTenantEventsCall:
+        """ListTenantEvents."""
+
+    @_builtins.property
+    def sweep(self) -> Global___SweepCall:
+        """Erases what is due."""
+
     def __init__(
         self,
         *,
@@ -115,12 +162,14 @@ class KeeperCall(_message.Message):
         judge: Global___JudgeCall | None = ...,
         fulfil: Global___FulfilCall | None = ...,
         list_events: Global___ListEventsCall | None = ...,
+        list_tenant_events: Global___ListTenantEventsCall | None = ...,
+        sweep: Global___SweepCall | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "call", b"call", "describe_record", b"describe_record", "describe_service", b"describe_service", "fulfil", b"fulfil", "judge", b"judge", "list_events", b"list_events", "open_vault", b"open_vault", "probe", b"probe"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "call", b"call", "describe_record", b"describe_record", "describe_service", b"describe_service", "fulfil", b"fulfil", "judge", b"judge", "list_events", b"list_events", "list_tenant_events", b"list_tenant_events", "open_vault", b"open_vault", "probe", b"probe", "sweep", b"sweep"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "call", b"call", "call_id", b"call_id", "describe_record", b"describe_record", "describe_service", b"describe_service", "fulfil", b"fulfil", "judge", b"judge", "list_events", b"list_events", "open_vault", b"open_vault", "probe", b"probe", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "call", b"call", "call_id", b"call_id", "describe_record", b"describe_record", "describe_service", b"describe_service", "fulfil", b"fulfil", "judge", b"judge", "list_events", b"list_events", "list_tenant_events", b"list_tenant_events", "open_vault", b"open_vault", "probe", b"probe", "request_id", b"request_id", "sweep", b"sweep"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_call: _TypeAlias = _typing.Literal["open_vault", "probe", "describe_service", "describe_record", "begin", "judge", "fulfil", "list_events"]  # noqa: Y015
+    _WhichOneofReturnType_call: _TypeAlias = _typing.Literal["open_vault", "probe", "describe_service", "describe_record", "begin", "judge", "fulfil", "list_events", "list_tenant_events", "sweep"]  # noqa: Y015
     _WhichOneofArgType_call: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_call) -> _WhichOneofReturnType_call | None: ...
 
@@ -141,6 +190,7 @@ class KeeperReply(_message.Message):
     REFUSAL_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
     STALE_FIELD_NUMBER: _builtins.int
+    NOTHING_DUE_FIELD_NUMBER: _builtins.int
     call_id: _builtins.int
     """The call's."""
     @_builtins.property
@@ -153,7 +203,7 @@ class KeeperReply(_message.Message):
 
     @_builtins.property
     def signed(self) -> Global___SignedReply:
-        """To describe_service, describe_record, fulfil and list_events."""
+        """To describe_service, describe_record, fulfil, list_events and list_tenant_events."""
 
     @_builtins.property
     def begin(self) -> Global___BeginReply:
@@ -161,7 +211,7 @@ class KeeperReply(_message.Message):
 
     @_builtins.property
     def judge(self) -> Global___JudgeReply:
-        """To judge."""
+        """To judge, and to sweep where something is due."""
 
     @_builtins.property
     def refusal(self) -> Global___RefusalReply:
@@ -175,6 +225,10 @@ class KeeperReply(_message.Message):
     def stale(self) -> Global___StaleReply:
         """The record is older than, or differs from, one that this keeper was presented before."""
 
+    @_builtins.property
+    def nothing_due(self) -> Global___NothingDueReply:
+        """To sweep where nothing is due."""
+
     def __init__(
         self,
         *,
@@ -187,12 +241,13 @@ class KeeperReply(_message.Message):
         refusal: Global___RefusalReply | None = ...,
         fault: Global___FaultReply | None = ...,
         stale: Global___StaleReply | None = ...,
+        nothing_due: Global___NothingDueReply | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "fault", b"fault", "judge", b"judge", "open_vault", b"open_vault", "probe", b"probe", "refusal", b"refusal", "reply", b"reply", "signed", b"signed", "stale", b"stale"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "fault", b"fault", "judge", b"judge", "nothing_due", b"nothing_due", "open_vault", b"open_vault", "probe", b"probe", "refusal", b"refusal", "reply", b"reply", "signed", b"signed", "stale", b"stale"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "call_id", b"call_id", "fault", b"fault", "judge", b"judge", "open_vault", b"open_vault", "probe", b"probe", "refusal", b"refusal", "reply", b"reply", "signed", b"signed", "stale", b"stale"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "call_id", b"call_id", "fault", b"fault", "judge", b"judge", "nothing_due", b"nothing_due", "open_vault", b"open_vault", "probe", b"probe", "refusal", b"refusal", "reply", b"reply", "signed", b"signed", "stale", b"stale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_reply: _TypeAlias = _typing.Literal["open_vault", "probe", "signed", "begin", "judge", "refusal", "fault", "stale"]  # noqa: Y015
+    _WhichOneofReturnType_reply: _TypeAlias = _typing.Literal["open_vault", "probe", "signed", "begin", "judge", "refusal", "fault", "stale", "nothing_due"]  # noqa: Y015
     _WhichOneofArgType_reply: _TypeAlias = _typing.Literal["reply", b"reply"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_reply) -> _WhichOneofReturnType_reply | None: ...
 
@@ -463,16 +518,23 @@ class JudgeCall(_message.Message):
     ASSERTION_FIELD_NUMBER: _builtins.int
     SEALED_ENVELOPE_FIELD_NUMBER: _builtins.int
     TRANSPORT_KEY_ID_FIELD_NUMBER: _builtins.int
+    ATTEST_CEREMONY_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    TENANT_CALLER_FIELD_NUMBER: _builtins.int
     account_token: _builtins.str
-    """Account token of the caller."""
+    """Account token of the caller; empty for the tenant's operations."""
     ceremony: _builtins.bytes
     """Statement and tag."""
     operation: Global___Operation.ValueType
     """The operation that the RPC completes; must be the statement's."""
     sealed_envelope: _builtins.bytes
-    """For a store."""
+    """For whatever brings an envelope."""
     transport_key_id: _builtins.bytes
-    """For a store."""
+    """For whatever brings an envelope."""
+    attest_ceremony: _builtins.bytes
+    """For an addition: statement and tag that the attestation answers."""
+    nonce: _builtins.bytes
+    """For what has no ceremony (reset, erasure): the caller's nonce, 32 bytes."""
     @_builtins.property
     def row(self) -> Global___Row:
         """The newest row; absent if there is none."""
@@ -485,6 +547,10 @@ class JudgeCall(_message.Message):
     def assertion(self) -> _resources_pb2.Assertion:
         """For all else."""
 
+    @_builtins.property
+    def tenant_caller(self) -> Global___TenantCaller:
+        """For the tenant's operations."""
+
     def __init__(
         self,
         *,
@@ -496,14 +562,43 @@ class JudgeCall(_message.Message):
         assertion: _resources_pb2.Assertion | None = ...,
         sealed_envelope: _builtins.bytes = ...,
         transport_key_id: _builtins.bytes = ...,
+        attest_ceremony: _builtins.bytes = ...,
+        nonce: _builtins.bytes = ...,
+        tenant_caller: Global___TenantCaller | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "attestation", b"attestation", "row", b"row"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "attestation", b"attestation", "row", b"row", "tenant_caller", b"tenant_caller"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_token", b"account_token", "assertion", b"assertion", "attestation", b"attestation", "ceremony", b"ceremony", "operation", b"operation", "row", b"row", "sealed_envelope", b"sealed_envelope", "transport_key_id", b"transport_key_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_token", b"account_token", "assertion", b"assertion", "attest_ceremony", b"attest_ceremony", "attestation", b"attestation", "ceremony", b"ceremony", "nonce", b"nonce", "operation", b"operation", "row", b"row", "sealed_envelope", b"sealed_envelope", "tenant_caller", b"tenant_caller", "transport_key_id", b"transport_key_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___JudgeCall: _TypeAlias = JudgeCall  # noqa: Y015
+
+@_typing.final
+class TenantCaller(_message.Message):
+    """A tenant that speaks about one of its accounts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_TOKEN_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    tenant_token: _builtins.str
+    """Tenant token of the caller."""
+    account: _builtins.str
+    """The account that it speaks about; empty for the feed."""
+    def __init__(
+        self,
+        *,
+        tenant_token: _builtins.str = ...,
+        account: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "tenant_token", b"tenant_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TenantCaller: _TypeAlias = TenantCaller  # noqa: Y015
 
 @_typing.final
 class JudgeReply(_message.Message):
@@ -547,10 +642,13 @@ class CommitOrder(_message.Message):
     SEALED_EVENT_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
     sealed_event: _builtins.bytes
     """Sealed event of that version."""
     at: _builtins.int
     """When the keeper decided, unix milliseconds."""
+    outcome: _event_pb2.EventOutcome.ValueType
+    """How it was decided; for the metrics, never told to the caller."""
     @_builtins.property
     def row(self) -> Global___Row:
         """The record with its new version."""
@@ -566,10 +664,11 @@ class CommitOrder(_message.Message):
         sealed_event: _builtins.bytes = ...,
         at: _builtins.int = ...,
         refusal: Global___RefusalReply | None = ...,
+        outcome: _event_pb2.EventOutcome.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["refusal", b"refusal", "row", b"row"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "refusal", b"refusal", "row", b"row", "sealed_event", b"sealed_event"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "outcome", b"outcome", "refusal", b"refusal", "row", b"row", "sealed_event", b"sealed_event"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -602,15 +701,23 @@ class FulfilCall(_message.Message):
     ROW_FIELD_NUMBER: _builtins.int
     CEREMONY_FIELD_NUMBER: _builtins.int
     OPERATION_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    TENANT_CALLER_FIELD_NUMBER: _builtins.int
     account_token: _builtins.str
-    """Account token of the caller."""
+    """Account token of the caller; empty for the tenant's operations."""
     ceremony: _builtins.bytes
     """Statement and tag."""
     operation: Global___Operation.ValueType
     """The operation that the RPC completes; must be the grant's."""
+    nonce: _builtins.bytes
+    """For what has no ceremony: the caller's nonce, 32 bytes."""
     @_builtins.property
     def row(self) -> Global___Row:
         """The committed row."""
+
+    @_builtins.property
+    def tenant_caller(self) -> Global___TenantCaller:
+        """For the tenant's operations."""
 
     def __init__(
         self,
@@ -619,10 +726,12 @@ class FulfilCall(_message.Message):
         row: Global___Row | None = ...,
         ceremony: _builtins.bytes = ...,
         operation: Global___Operation.ValueType = ...,
+        nonce: _builtins.bytes = ...,
+        tenant_caller: Global___TenantCaller | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["row", b"row"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["row", b"row", "tenant_caller", b"tenant_caller"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_token", b"account_token", "ceremony", b"ceremony", "operation", b"operation", "row", b"row"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_token", b"account_token", "ceremony", b"ceremony", "nonce", b"nonce", "operation", b"operation", "row", b"row", "tenant_caller", b"tenant_caller"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -695,6 +804,128 @@ class ListEventsCall(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListEventsCall: _TypeAlias = ListEventsCall  # noqa: Y015
+
+@_typing.final
+class ListTenantEventsCall(_message.Message):
+    """Asks for a page of a tenant's feed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_CALLER_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    nonce: _builtins.bytes
+    """Nonce of the caller."""
+    cursor: _builtins.bytes
+    """Cursor of the caller."""
+    more: _builtins.bool
+    """Whether the store has more after these."""
+    @_builtins.property
+    def tenant_caller(self) -> Global___TenantCaller:
+        """Who asks."""
+
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeedRow]:
+        """Events of all tenants after the cursor's position, in the order of their commits."""
+
+    def __init__(
+        self,
+        *,
+        tenant_caller: Global___TenantCaller | None = ...,
+        nonce: _builtins.bytes = ...,
+        cursor: _builtins.bytes = ...,
+        events: _abc.Iterable[Global___FeedRow] | None = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant_caller", b"tenant_caller"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "events", b"events", "more", b"more", "nonce", b"nonce", "tenant_caller", b"tenant_caller"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTenantEventsCall: _TypeAlias = ListTenantEventsCall  # noqa: Y015
+
+@_typing.final
+class FeedRow(_message.Message):
+    """A sealed event with its place in the sequence of all commits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    RECORD_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    SEALED_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """Its place; rises with every commit."""
+    record_id: _builtins.bytes
+    """Record that it belongs to, 32 bytes."""
+    version: _builtins.int
+    """Version of the record that it made."""
+    sealed: _builtins.bytes
+    """Sealed event."""
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        record_id: _builtins.bytes = ...,
+        version: _builtins.int = ...,
+        sealed: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "record_id", b"record_id", "sealed", b"sealed", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeedRow: _TypeAlias = FeedRow  # noqa: Y015
+
+@_typing.final
+class SweepCall(_message.Message):
+    """Erases what is due in a record: nobody's token is needed, since time alone decides."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def row(self) -> Global___Row:
+        """The newest row."""
+
+    def __init__(
+        self,
+        *,
+        row: Global___Row | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["row", b"row"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row", b"row"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SweepCall: _TypeAlias = SweepCall  # noqa: Y015
+
+@_typing.final
+class NothingDueReply(_message.Message):
+    """See KeeperReply.nothing_due."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NEXT_AT_FIELD_NUMBER: _builtins.int
+    next_at: _builtins.int
+    """When something will be due, unix milliseconds; 0 if nothing is pending."""
+    def __init__(
+        self,
+        *,
+        next_at: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_at", b"next_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NothingDueReply: _TypeAlias = NothingDueReply  # noqa: Y015
 
 @_typing.final
 class SignedReply(_message.Message):

@@ -105,6 +105,8 @@ class RecordState(_message.Message):
     LEDGER_FIELD_NUMBER: _builtins.int
     ARCHIVES_FIELD_NUMBER: _builtins.int
     GRANTS_FIELD_NUMBER: _builtins.int
+    SET_ASIDE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ERASE_AT_FIELD_NUMBER: _builtins.int
     format: _builtins.int
     """1."""
     tenant: _builtins.str
@@ -123,6 +125,8 @@ class RecordState(_message.Message):
     """Mode chosen at registration or by the last store."""
     recovery_public_key: _builtins.bytes
     """Recovery credential, effective once the state is LIVE."""
+    account_erase_at: _builtins.int
+    """When the tenant's erasure of the account takes effect; 0 if none is pending."""
     @_builtins.property
     def credentials(self) -> _containers.RepeatedCompositeFieldContainer[Global___CredentialState]:
         """Passkeys."""
@@ -143,6 +147,10 @@ class RecordState(_message.Message):
     def grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___GrantState]:
         """Completions that may be answered again."""
 
+    @_builtins.property
+    def set_aside(self) -> Global___SetAsideState:
+        """What a reset has set aside."""
+
     def __init__(
         self,
         *,
@@ -160,14 +168,48 @@ class RecordState(_message.Message):
         ledger: Global___LedgerState | None = ...,
         archives: _abc.Iterable[Global___ArchiveState] | None = ...,
         grants: _abc.Iterable[Global___GrantState] | None = ...,
+        set_aside: Global___SetAsideState | None = ...,
+        account_erase_at: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ledger", b"ledger", "policy", b"policy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ledger", b"ledger", "policy", b"policy", "set_aside", b"set_aside"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "archives", b"archives", "chain_head", b"chain_head", "credentials", b"credentials", "format", b"format", "grants", b"grants", "ledger", b"ledger", "life", b"life", "mode", b"mode", "policy", b"policy", "recovery_public_key", b"recovery_public_key", "state", b"state", "tenant", b"tenant", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_erase_at", b"account_erase_at", "archives", b"archives", "chain_head", b"chain_head", "credentials", b"credentials", "format", b"format", "grants", b"grants", "ledger", b"ledger", "life", b"life", "mode", b"mode", "policy", b"policy", "recovery_public_key", b"recovery_public_key", "set_aside", b"set_aside", "state", b"state", "tenant", b"tenant", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordState: _TypeAlias = RecordState  # noqa: Y015
+
+@_typing.final
+class SetAsideState(_message.Message):
+    """A life that a reset has set aside, inside the record of the next."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_FIELD_NUMBER: _builtins.int
+    SET_ASIDE_AT_FIELD_NUMBER: _builtins.int
+    ERASE_AT_FIELD_NUMBER: _builtins.int
+    set_aside_at: _builtins.int
+    """When it was set aside."""
+    erase_at: _builtins.int
+    """When it is erased."""
+    @_builtins.property
+    def record(self) -> Global___RecordState:
+        """The record as it was, without grants; its ledger counts attempts to reopen it."""
+
+    def __init__(
+        self,
+        *,
+        record: Global___RecordState | None = ...,
+        set_aside_at: _builtins.int = ...,
+        erase_at: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erase_at", b"erase_at", "record", b"record", "set_aside_at", b"set_aside_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAsideState: _TypeAlias = SetAsideState  # noqa: Y015
 
 @_typing.final
 class CredentialState(_message.Message):
@@ -341,10 +383,11 @@ class GrantState(_message.Message):
     CHAIN_HEAD_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     ARCHIVE_VERSIONS_FIELD_NUMBER: _builtins.int
+    EFFECT_AT_FIELD_NUMBER: _builtins.int
     challenge: _builtins.bytes
-    """Challenge of its ceremony."""
+    """Challenge of its ceremony; the caller's nonce where there was none."""
     credential_id: _builtins.bytes
-    """Credential that asserted: a credential id, or the recovery public key."""
+    """Credential that asserted: a credential id, or the recovery public key; empty where nobody did."""
     operation: _event_pb2.EventKind.ValueType
     """What was granted."""
     recipient: _builtins.bytes
@@ -355,6 +398,8 @@ class GrantState(_message.Message):
     """Chain head at that version."""
     expires_at: _builtins.int
     """When the ceremony ends."""
+    effect_at: _builtins.int
+    """When what was granted takes effect, for a reset or an erasure; 0 for all else."""
     @_builtins.property
     def archive_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Archive versions stored or released."""
@@ -370,10 +415,11 @@ class GrantState(_message.Message):
         chain_head: _builtins.bytes = ...,
         expires_at: _builtins.int = ...,
         archive_versions: _abc.Iterable[_builtins.int] | None = ...,
+        effect_at: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_versions", b"archive_versions", "chain_head", b"chain_head", "challenge", b"challenge", "credential_id", b"credential_id", "expires_at", b"expires_at", "operation", b"operation", "recipient", b"recipient", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_versions", b"archive_versions", "chain_head", b"chain_head", "challenge", b"challenge", "credential_id", b"credential_id", "effect_at", b"effect_at", "expires_at", b"expires_at", "operation", b"operation", "recipient", b"recipient", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -388,10 +434,16 @@ class SealedEventContent(_message.Message):
     FORMAT_FIELD_NUMBER: _builtins.int
     PREVIOUS_HEAD_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     format: _builtins.int
     """1."""
     previous_head: _builtins.bytes
     """Chain head before this event."""
+    tenant: _builtins.str
+    """The tenant and the account that it belongs to."""
+    account: _builtins.str
+    """See tenant."""
     @_builtins.property
     def event(self) -> _event_pb2.Event:
         """The event."""
@@ -402,10 +454,12 @@ class SealedEventContent(_message.Message):
         format: _builtins.int = ...,
         previous_head: _builtins.bytes = ...,
         event: _event_pb2.Event | None = ...,
+        tenant: _builtins.str = ...,
+        account: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "format", b"format", "previous_head", b"previous_head"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "event", b"event", "format", b"format", "previous_head", b"previous_head", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
