@@ -147,12 +147,6 @@ class Supervisor:
                 if post.child is not None:
                     post.child.kill_if_silent(not_before_ns=listening_since_ns)
 
-    def _tell_reload(self, posts: Sequence[_Post]) -> None:
-        # Keepers first: nobody is admitted by a front whose keepers have not been told of the tenant yet.
-        for post in posts:
-            if post.child is not None:
-                post.child.reload()
-
     def _end(self, posts: Sequence[_Post], grace_seconds: float) -> None:
         """Ask the children to end, and kill those that have not after `grace_seconds`."""
         for post in posts:
@@ -167,3 +161,9 @@ class Supervisor:
                     self._log.error("child_killed", child=child.spec.name, why="it did not end in time")
                     child.kill()
             signal.sigtimedwait({signal.SIGCHLD}, _ROUND_SECONDS)
+
+    def _tell_reload(self, posts: Sequence[_Post]) -> None:
+        # Keepers first: nobody is admitted by a front whose keepers have not been told of the tenant yet.
+        for post in posts:
+            if post.child is not None:
+                post.child.reload()
