@@ -41,8 +41,8 @@ class PolicyTable(Section):
 
     on_exhaustion: OnExhaustion = Field(
         strict=False,
-        description='What happens when the budget is used up: "destroy" erases envelopes and credentials for good. Has'
-        " no default: read docs/threat-model.md, then state it.",
+        description='What happens when the budget is used up: "destroy" erases envelopes and credentials for good,'
+        ' "lock" closes the vault for 7 days. Has no default: read docs/threat-model.md, then state it.',
     )
     budget: int = Field(default=DEFAULT_BUDGET, description="Wrong signatures until exhaustion, 1 to 100.")
     cool_down_seconds: tuple[int, ...] = Field(
@@ -55,14 +55,6 @@ class PolicyTable(Section):
         default=DEFAULT_RESET_GRACE_SECONDS,
         description="How long a reset sets the old state aside before it is erased.",
     )
-
-    @field_validator("on_exhaustion")
-    @classmethod
-    def _is_offered(cls, on_exhaustion: OnExhaustion) -> OnExhaustion:
-        if on_exhaustion is OnExhaustion.LOCK:
-            message = '"lock" is not offered by this release yet; "destroy" is'
-            raise ValueError(message)
-        return on_exhaustion
 
     @field_validator("budget", "cool_down_seconds", "releases_per_day", "reset_grace_seconds")
     @classmethod

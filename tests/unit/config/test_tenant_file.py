@@ -102,7 +102,7 @@ def test_private_key_of_a_tenant_is_not_shown() -> None:
         ("[policy]", "algorithms = []\n[policy]", "algorithms: "),
         ("[policy]", 'development = "yes"\n[policy]', "development: "),
         ('on_exhaustion = "destroy"', "", "policy.on_exhaustion: is required"),
-        ('on_exhaustion = "destroy"', 'on_exhaustion = "lock"', 'policy.on_exhaustion: "lock" is not offered'),
+        ('on_exhaustion = "destroy"', 'on_exhaustion = "forgive"', "policy.on_exhaustion: Input should be"),
         ('on_exhaustion = "destroy"', 'on_exhaustion = "ignore"', "policy.on_exhaustion: .*'destroy'"),
         ("[policy]\n", "[policy]\nbudget = 101\n", "policy.budget: budget must be 1 to 100"),
         ("[policy]\n", '[policy]\nbudget = "10"\n', "policy.budget: .*valid integer"),
@@ -127,7 +127,7 @@ def test_broken_rule_is_told_by_its_key(tmp_path: Path, accepted: str, refused: 
 
 
 def test_faults_of_all_files_are_told_together(tmp_path: Path) -> None:
-    write(tmp_path, TENANT.replace("notes.example", "NOTES.example").replace('"destroy"', '"lock"'), name="a")
+    write(tmp_path, TENANT.replace("notes.example", "NOTES.example").replace('"destroy"', '"forgive"'), name="a")
     write(tmp_path, TENANT.replace('name = "notes"', ""), name="b")
     write(tmp_path, TENANT.replace("notes.jwks", "c.jwks"), name="c", jwks={"keys": []})
 
