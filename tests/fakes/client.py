@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from strongroom_client.authenticators.port import Assertion, Attestation
@@ -10,6 +11,7 @@ from strongroom_client.authenticators.software import InsecureSoftwareAuthentica
 from strongroom_client.client import VaultClient
 from strongroom_client.clock import Millis
 from strongroom_client.memory import AccountMemory, AccountRef
+from strongroom_client.notices import Notice, unheard
 from strongroom_client.receipts.format import FIRST, Entry, KeptLine, KeptReceipt, encode_line, line_hash
 from strongroom_client.session import VaultSettings
 from strongroom_client.transport import Connection
@@ -91,6 +93,7 @@ def client_of(
     memory: FakeMemory | None = None,
     pinned: bool = True,
     pauses: list[float] | None = None,
+    notify: Callable[[Notice], None] = unheard,
 ) -> VaultClient:
     """A client that pins the vault's identity key, and notes its pauses instead of waiting."""
     trust = Trust(pins=frozenset({vault.keys.fingerprint})) if pinned else Trust(pins=frozenset(), unpinned=True)
@@ -99,6 +102,7 @@ def client_of(
         connection=connection or vault,
         memory=memory or FakeMemory(),
         clock=lambda: Millis(vault.now),
+        notify=notify,
         pause=list[float]().append if pauses is None else pauses.append,
     )
 

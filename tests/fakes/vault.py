@@ -10,27 +10,25 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Any, cast
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
-from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fido2 import cbor
 from fido2.cose import CoseKey
-from fido2.webauthn import AttestationObject
 from google.protobuf.message import Message
 
 from strongroom.v1 import ceremony_pb2, event_pb2, resources_pb2, vault_service_pb2
-from strongroom_client.errors import BeginAgain, NotVerified, NoVault, VaultExists
+from strongroom_client.errors import BeginAgain, NotVerified, NoVault, ResetPending, VaultClosed, VaultExists
 from strongroom_client.fields import encode_fields, hash_fields
 from strongroom_client.steps import Rpc
+from tests.fakes.vault_changes import CHANGES, OF_RECOVERY, Change, Judged, seal_reply
 from tests.fakes.vault_keys import FakeVaultKeys, timestamp
 from tests.fakes.vault_record import FakeRecord
 
 TENANT, ACCOUNT, RP_ID, ORIGIN = "acme", "alice", "vault.example", "https://vault.example"
 NOW = 1_800_000_000_000
-_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+GRACE_MS = 30 * 24 * 3600 * 1000
 
 
 @dataclass
@@ -45,7 +43,6 @@ class FakeVault:
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     calls: list[Rpc] = field(default_factory=list)
     _granted: dict[bytes, Message] = field(default_factory=dict)
-    _judged: event_pb2.Event = field(default_factory=event_pb2.Event)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -61,16 +58,11 @@ class FakeVault:
                 return self._list_events(request)
             case vault_service_pb2.BeginCeremonyRequest():
                 return self._begin(request)
-            case (
-                vault_service_pb2.CompleteRegistrationRequest()
-                | vault_service_pb2.StoreEnvelopeRequest()
-                | vault_service_pb2.ReleaseEnvelopeRequest()
-                | vault_service_pb2.DeleteVaultRequest()
-            ):
-                if request.ceremony not in self._granted:
-                    self._granted[request.ceremony] = self._complete(request)
-                return self._granted[request.ceremony]
-        raise AssertionError(rpc)
+            case vault_service_pb2.ResetVaultRequest():
+                if request.nonce not in self._granted:
+                    self._granted[request.nonce] = self._reset(request)
+                return self._granted[request.nonce]
+        return self._complete_once(request)
 
     def bundle(self) -> resources_pb2.SignedKeyBundle:
         return self.keys.bundle(serial=self.serial, now=self.now)
@@ -79,6 +71,13 @@ class FakeVault:
         """Over the record as it is."""
         record = self.record
         return self.keys.receipt(rpc, challenge=challenge, reply=reply, version=record.version, head=record.head)
+
+    @staticmethod
+    def seal_reply(
+        recipient: bytes, archives: tuple[vault_service_pb2.ReleasedEnvelope, ...], *, challenge: bytes
+    ) -> bytes:
+        sealed = seal_reply(recipient, archives, challenge=challenge)
+        return vault_service_pb2.ReleaseReply(sealed_envelopes=sealed).SerializeToString()
 
     def _service_info(self, request: vault_service_pb2.GetServiceInfoRequest) -> Message:
         reply = vault_service_pb2.ServiceInfoReply(
@@ -94,27 +93,7 @@ class FakeVault:
         return vault_service_pb2.GetServiceInfoResponse(reply=reply, receipt=receipt)
 
     def _get_vault(self, request: vault_service_pb2.GetVaultRequest) -> Message:
-        record = self.record
-        reply = vault_service_pb2.VaultReply(
-            tenant=TENANT,
-            account=ACCOUNT,
-            state=record.state,
-            credentials=record.listed,
-            recovery_public_key=record.effective_recovery,
-            mode=record.mode,
-            archives=[
-                resources_pb2.ArchiveVersion(
-                    archive_version=archive.archive_version,
-                    confirmed=archive.confirmed,
-                    envelope_sha256=hashlib.sha256(archive.envelope).digest(),
-                    mode=archive.mode,
-                )
-                for archive in record.archives
-            ],
-            attempts_left=10,
-            releases_left=20,
-            life=record.life,
-        ).SerializeToString()
+        reply = self.record.reply(tenant=TENANT, account=ACCOUNT).SerializeToString()
         receipt = self.receipt("get-vault", challenge=request.nonce, reply=reply)
         return vault_service_pb2.GetVaultResponse(reply=reply, receipt=receipt)
 
@@ -130,13 +109,14 @@ class FakeVault:
         return vault_service_pb2.ListEventsResponse(reply=reply, receipt=receipt)
 
     def _begin(self, request: vault_service_pb2.BeginCeremonyRequest) -> Message:
-        record = self.record
-        asked = ceremony_pb2.CeremonyRequest.FromString(request.request)
-        registers = asked.WhichOneof("operation") == "register"
+        record, asked = self.record, ceremony_pb2.CeremonyRequest.FromString(request.request)
+        registers, subject = asked.WhichOneof("operation") == "register", record.subject(asked)
         if registers and record.state == resources_pb2.VAULT_STATE_LIVE:
             raise VaultExists("VAULT_EXISTS")
-        if not registers and not record.credentials:
+        if subject is None or not (registers or subject.state in _HOLDING):
             raise NoVault("NO_VAULT")
+        if subject.closed and not asked.HasField("reopen"):
+            raise VaultClosed("VAULT_CLOSED", retry_after_seconds=60)
         statement = ceremony_pb2.Statement(
             format=1,
             request=request.request,
@@ -144,150 +124,107 @@ class FakeVault:
             account=ACCOUNT,
             version=record.version,
             chain_head=record.head,
-            credential_set_sha256=record.credential_set_sha256,
-            mode=asked.register.mode if registers else record.mode,
+            credential_set_sha256=subject.credential_set_sha256,
+            mode=asked.register.mode if registers else subject.mode,
             rp_id=RP_ID,
             origins=[ORIGIN],
             seal_epoch=1,
             expire_time=timestamp(self.now + (300_000 if registers else 120_000)),
             keeper_random=secrets.token_bytes(32),
-        ).SerializeToString()
+        )
+        if record.aside is not None:
+            statement.set_aside_erase_time.CopyFrom(timestamp(record.aside_erase_at))
+        if record.account_erase_at is not None:
+            statement.account_erase_time.CopyFrom(timestamp(record.account_erase_at))
+        serialized = statement.SerializeToString()
         return vault_service_pb2.BeginCeremonyResponse(
-            ceremony=statement + self._tag(statement),
-            credentials=record.listed,
-            recovery_public_key=record.effective_recovery,
+            ceremony=serialized + self._tag(serialized),
+            credentials=subject.listed,
+            recovery_public_key=subject.effective_recovery,
         )
 
     def _tag(self, statement: bytes) -> bytes:
         return hmac.digest(self.secret, encode_fields("strongroom/v1/ceremony", statement), "sha256")
 
-    def _complete(
-        self,
-        request: vault_service_pb2.CompleteRegistrationRequest
-        | vault_service_pb2.StoreEnvelopeRequest
-        | vault_service_pb2.ReleaseEnvelopeRequest
-        | vault_service_pb2.DeleteVaultRequest,
-    ) -> Message:
-        serialized = request.ceremony[:-32]
-        if not hmac.compare_digest(self._tag(serialized), request.ceremony[-32:]):
+    def _complete_once(self, request: Any) -> Message:  # noqa: ANN401  whichever completion it is
+        if request.ceremony not in self._granted:
+            self._granted[request.ceremony] = self._complete(request)
+        return self._granted[request.ceremony]
+
+    def _complete(self, request: Any) -> Message:  # noqa: ANN401  as above
+        asked = self._asked(request.ceremony)
+        operation = asked.WhichOneof("operation") or ""
+        challenge = hash_fields("strongroom/v1/challenge", request.ceremony)
+        subject, event = self.record.subject(asked), event_pb2.Event(ceremony=request.ceremony)
+        assert subject is not None
+        if operation == "register":
+            event.attestation.CopyFrom(request.attestation)
+        else:
+            _check_assertion(subject, request.assertion, challenge=challenge, operation=operation)
+            self.record = self.record.confirmed(asked.opened_archive_version)
+            event.assertion.CopyFrom(request.assertion)
+            event.cose_key = dict(subject.credentials).get(request.assertion.webauthn.credential_id, b"")
+        if operation == "add_credential":
+            assert self._asked(request.attest_ceremony).HasField("attest")
+            event.attestation.CopyFrom(request.attestation)
+            event.attest_ceremony = request.attest_ceremony
+        event.about_set_aside = asked.reopen.target == ceremony_pb2.REOPEN_TARGET_SET_ASIDE
+        judged = Judged(request=request, asked=asked, challenge=challenge, transport=self.keys.transport)
+        change = CHANGES[operation](self.record, judged)
+        return self._answer(change, event, operation, challenge=challenge)
+
+    def _asked(self, ceremony: bytes) -> ceremony_pb2.CeremonyRequest:
+        """What a live ceremony of this vault asks for."""
+        if not hmac.compare_digest(self._tag(ceremony[:-32]), ceremony[-32:]):
             raise NotVerified("CEREMONY_REJECTED")
-        statement = ceremony_pb2.Statement.FromString(serialized)
+        statement = ceremony_pb2.Statement.FromString(ceremony[:-32])
         if (statement.version, statement.chain_head) != (self.record.version, self.record.head):
             raise BeginAgain("BEGIN_AGAIN")
-        asked = ceremony_pb2.CeremonyRequest.FromString(statement.request)
-        challenge = hash_fields("strongroom/v1/challenge", request.ceremony)
-        self._judged = event_pb2.Event(ceremony=request.ceremony)
-        if not isinstance(request, vault_service_pb2.CompleteRegistrationRequest):
-            self._check_assertion(request.assertion, challenge=challenge)
-            self._confirm(asked.opened_archive_version)
-            self._judged.assertion.CopyFrom(request.assertion)
-            self._judged.cose_key = dict(self.record.credentials).get(request.assertion.webauthn.credential_id, b"")
-        match request:
-            case vault_service_pb2.CompleteRegistrationRequest():
-                return self._register(request, asked, challenge=challenge)
-            case vault_service_pb2.StoreEnvelopeRequest():
-                return self._store(request, asked, challenge=challenge)
-            case vault_service_pb2.ReleaseEnvelopeRequest():
-                return self._release(asked, challenge=challenge)
-            case vault_service_pb2.DeleteVaultRequest():
-                self._move(replace(FakeRecord(), state=resources_pb2.VAULT_STATE_DELETED), event_pb2.EVENT_KIND_DELETE)
-                return self._answer(vault_service_pb2.DeleteVaultResponse, "delete", challenge, b"")
+        return ceremony_pb2.CeremonyRequest.FromString(statement.request)
 
-    def _check_assertion(self, assertion: resources_pb2.Assertion, *, challenge: bytes) -> None:
-        if assertion.WhichOneof("kind") == "recovery":
-            if assertion.recovery.public_key != self.record.effective_recovery:
-                raise NotVerified("NOT_VERIFIED")
-            return
-        made = assertion.webauthn
-        keys = dict(self.record.credentials)
-        if made.credential_id not in keys or _b64(challenge) not in made.client_data_json:
-            raise NotVerified("NOT_VERIFIED")
-        key = CoseKey.parse(cast("dict[int, object]", cbor.decode(keys[made.credential_id])))
-        signed = made.authenticator_data + hashlib.sha256(made.client_data_json).digest()
-        key.verify(signed, made.signature)
+    def _reset(self, request: vault_service_pb2.ResetVaultRequest) -> Message:
+        record, erase_at = self.record, self.now + GRACE_MS
+        if record.aside is not None:
+            raise ResetPending("RESET_PENDING")
+        if record.state != resources_pb2.VAULT_STATE_LIVE:
+            raise NoVault("NO_VAULT")
+        emptied = replace(record.emptied(resources_pb2.VAULT_STATE_EMPTY), aside=record, aside_erase_at=erase_at)
+        reply = vault_service_pb2.ResetVaultReply(erase_time=timestamp(erase_at))
+        change = Change(emptied, vault_service_pb2.ResetVaultResponse, reply)
+        return self._answer(change, event_pb2.Event(erase_time=timestamp(erase_at)), "reset", challenge=request.nonce)
 
-    def _confirm(self, opened: int) -> None:
-        archives = self.record.archives
-        if archives and archives[0].archive_version == opened and not archives[0].confirmed:
-            newest = vault_service_pb2.ReleasedEnvelope()
-            newest.CopyFrom(archives[0])
-            newest.confirmed = True
-            self.record = replace(self.record, archives=(newest,))
+    def _answer(self, change: Change, event: event_pb2.Event, operation: str, *, challenge: bytes) -> Message:
+        self.move(change.record, event, operation)
+        reply = change.reply.SerializeToString()
+        receipt = self.receipt(operation.replace("_", "-"), challenge=challenge, reply=reply)
+        return change.response(reply=reply, receipt=receipt)
 
-    def _register(
-        self,
-        request: vault_service_pb2.CompleteRegistrationRequest,
-        asked: ceremony_pb2.CeremonyRequest,
-        *,
-        challenge: bytes,
-    ) -> Message:
-        data = AttestationObject(request.attestation.attestation_object).auth_data.credential_data
-        assert data is not None
-        registered = FakeRecord(
-            state=resources_pb2.VAULT_STATE_INERT,
-            mode=asked.register.mode,
-            credentials=((data.credential_id, cbor.encode(dict(data.public_key))),),
-            recovery=asked.register.recovery_public_key,
-            life=self.record.life + 1,
-        )
-        self._judged.attestation.CopyFrom(request.attestation)
-        self._move(registered, event_pb2.EVENT_KIND_REGISTER)
-        reply = vault_service_pb2.RegistrationReply(credential_id=data.credential_id).SerializeToString()
-        return self._answer(vault_service_pb2.CompleteRegistrationResponse, "register", challenge, reply)
-
-    def _store(
-        self,
-        request: vault_service_pb2.StoreEnvelopeRequest,
-        asked: ceremony_pb2.CeremonyRequest,
-        *,
-        challenge: bytes,
-    ) -> Message:
-        opened = _SUITE.decrypt(request.sealed_envelope, self.keys.transport, info=_info(b"to-keeper", challenge))
-        secret, envelope = opened[:32], opened[32:]
-        if hash_fields("strongroom/v1/store-secret", secret) != asked.store.secret_sha256:
-            raise NotVerified("NOT_VERIFIED")
-        archive = vault_service_pb2.ReleasedEnvelope(
-            archive_version=self.record.version + 1, mode=asked.store.mode, envelope=envelope
-        )
-        kept = tuple(one for one in self.record.archives if one.confirmed)
-        stored = replace(self.record, state=resources_pb2.VAULT_STATE_LIVE, archives=(archive, *kept))
-        self._move(stored, event_pb2.EVENT_KIND_STORE)
-        reply = vault_service_pb2.StoreReply(
-            archive_version=archive.archive_version, envelope_sha256=hashlib.sha256(envelope).digest()
-        ).SerializeToString()
-        return self._answer(vault_service_pb2.StoreEnvelopeResponse, "store", challenge, reply)
-
-    def _release(self, asked: ceremony_pb2.CeremonyRequest, *, challenge: bytes) -> Message:
-        self._move(self.record, event_pb2.EVENT_KIND_RELEASE)
-        reply = self.seal_reply(asked.release.recipient, self.record.archives, challenge=challenge)
-        return self._answer(vault_service_pb2.ReleaseEnvelopeResponse, "release", challenge, reply)
-
-    @staticmethod
-    def seal_reply(
-        recipient: bytes, archives: tuple[vault_service_pb2.ReleasedEnvelope, ...], *, challenge: bytes
-    ) -> bytes:
-        plaintext = vault_service_pb2.ReleasedEnvelopes(envelopes=archives).SerializeToString()
-        public_key = X25519PublicKey.from_public_bytes(recipient)
-        sealed = _SUITE.encrypt(plaintext, public_key, info=_info(b"to-client", challenge))
-        return vault_service_pb2.ReleaseReply(sealed_envelopes=sealed).SerializeToString()
-
-    def _move(self, record: FakeRecord, kind: event_pb2.EventKind.ValueType) -> None:
-        version = self.record.version + 1
-        head = hash_fields("strongroom/v1/chain", self.record.head, secrets.token_bytes(16))
-        event = self._judged
-        event.version, event.kind, event.chain_head = version, kind, head
+    def move(self, record: FakeRecord, event: event_pb2.Event, operation: str) -> None:
+        """Go on to `record` by `event`."""
+        event.version, event.outcome = self.record.version + 1, event_pb2.EVENT_OUTCOME_GRANTED
+        event.kind = event_pb2.EventKind.Value(f"EVENT_KIND_{operation.upper()}")
         event.event_time.CopyFrom(timestamp(self.now))
-        event.outcome = event_pb2.EVENT_OUTCOME_GRANTED
-        chain, events = (*self.record.chain, head), (*self.record.events, event)
-        self.record = replace(record, version=version, chain=chain, events=events)
-
-    def _answer(self, response: Callable[..., Message], rpc: str, challenge: bytes, reply: bytes) -> Message:
-        return response(reply=reply, receipt=self.receipt(rpc, challenge=challenge, reply=reply))
+        event.chain_head = hash_fields("strongroom/v1/chain", self.record.head, secrets.token_bytes(16))
+        self.record = record.moved(self.record, event, head=event.chain_head)
 
 
-def _info(direction: bytes, challenge: bytes) -> bytes:
-    return encode_fields("strongroom/v1/hpke", direction, 1, challenge)
+_HOLDING = frozenset({resources_pb2.VAULT_STATE_INERT, resources_pb2.VAULT_STATE_LIVE})
 
 
-def _b64(challenge: bytes) -> bytes:
-    return base64.urlsafe_b64encode(challenge).rstrip(b"=")
+def _check_assertion(
+    subject: FakeRecord, assertion: resources_pb2.Assertion, *, challenge: bytes, operation: str
+) -> None:
+    if assertion.WhichOneof("kind") == "recovery":
+        if operation not in OF_RECOVERY or assertion.recovery.public_key != subject.effective_recovery:
+            raise NotVerified("NOT_VERIFIED")
+        key = Ed25519PublicKey.from_public_bytes(assertion.recovery.public_key)
+        key.verify(assertion.recovery.signature, encode_fields("strongroom/v1/recovery-assertion", challenge))
+        return
+    made = assertion.webauthn
+    keys = dict(subject.credentials)
+    if made.credential_id not in keys or made.credential_id in subject.quarantined:
+        raise NotVerified("NOT_VERIFIED")
+    if base64.urlsafe_b64encode(challenge).rstrip(b"=") not in made.client_data_json:
+        raise NotVerified("NOT_VERIFIED")
+    cose_key = CoseKey.parse(cast("dict[int, object]", cbor.decode(keys[made.credential_id])))
+    cose_key.verify(made.authenticator_data + hashlib.sha256(made.client_data_json).digest(), made.signature)

@@ -50,6 +50,7 @@ EXPECTED = Expected(
     known=Position(4, HEAD),
     listed_digest=DIGEST,
     known_digest=DIGEST,
+    about_set_aside=False,
     now=Millis(NOW),
 )
 
@@ -103,7 +104,7 @@ def vault_reply(data: bytes) -> None:
     """Describe a record that was signed, as `strongroom status` does."""
     reply = vault_service_pb2.VaultReply.FromString(data)
     _ = credential_set(reply.credentials, recovery_public_key=reply.recovery_public_key).digest
-    repr(describe_vault(reply, version=5, chain_head=HEAD))
+    repr(describe_vault(reply, Position(5, HEAD)))
 
 
 def vault_replies() -> list[bytes]:

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
 from strongroom_client.authenticators.port import Authenticator
-from strongroom_client.client import take_here
-from strongroom_client.clock import Clock, system_clock
-from strongroom_client.descriptions import HistoryEvent, Service, VaultStatus
+from strongroom_client.clock import Clock, Millis, system_clock
+from strongroom_client.descriptions import HistoryEvent, Policy, Service, VaultStatus
 from strongroom_client.envelope_content import EnvelopeContent
 from strongroom_client.flows.accepting import accept_older_vault
+from strongroom_client.flows.adding import Addition, add_passkey
 from strongroom_client.flows.answers import ask_service
 from strongroom_client.flows.comparing import compare_receipts
 from strongroom_client.flows.deleting import delete
 from strongroom_client.flows.enrolling import Enrollment, enroll
+from strongroom_client.flows.governing import lift_quarantine, set_policy
 from strongroom_client.flows.reading import ask_history, ask_vault
+from strongroom_client.flows.recovering import RecoveryChange, set_recovery
 from strongroom_client.flows.releasing import Released, release
+from strongroom_client.flows.removing import remove_passkey
+from strongroom_client.flows.reopening import reopen_closed, reopen_set_aside
+from strongroom_client.flows.resetting import reset
 from strongroom_client.flows.storing import Stored, store
 from strongroom_client.memory import AccountMemory, Mode
 from strongroom_client.memory_folder import Memory
+from strongroom_client.notices import Notice, unheard
 from strongroom_client.receipts.format import KeptLine
 from strongroom_client.recovery_key import RecoveryKey
+from strongroom_client.running import Authenticators, Device, run_async, signers
 from strongroom_client.session import Session, VaultSettings
 from strongroom_client.steps import Call, Flow, Pause, Step
 from strongroom_client.transport import AsyncConnection
@@ -38,10 +46,16 @@ class AsyncVaultClient:
     """As VaultClient, method for method. Authenticator and disk run in threads, so that the loop never waits."""
 
     def __init__(
-        self, *, settings: VaultSettings, connection: AsyncConnection, memory: Memory, clock: Clock = system_clock
+        self,
+        *,
+        settings: VaultSettings,
+        connection: AsyncConnection,
+        memory: Memory,
+        clock: Clock = system_clock,
+        notify: Callable[[Notice], None] = unheard,
     ) -> None:
         self._connection = connection
-        self._memory = memory
+        self._device = Device(memory=memory, notify=notify)
         self._session = Session(settings=settings, memory=memory.load(), clock=clock, random=secrets.token_bytes)
         self._one_at_a_time = asyncio.Lock()
 
@@ -56,7 +70,12 @@ class AsyncVaultClient:
     async def close(self) -> None:
         """Close connection and memory."""
         await self._connection.close()
-        self._memory.close()
+        self._device.memory.close()
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What the user should have been told so far, in order; `notify` was called with each when it came up."""
+        return tuple(self._session.told)
 
     @property
     def memory(self) -> AccountMemory:
@@ -82,7 +101,7 @@ class AsyncVaultClient:
 
     def receipts(self) -> tuple[KeptLine, ...]:
         """Return every receipt that this device keeps, and the notes between them, oldest first."""
-        return self._memory.receipts()
+        return self._device.memory.receipts()
 
     def examine_receipts(self) -> Examination:
         """Examine all kept receipts off line, against the pinned identity keys.
@@ -127,31 +146,72 @@ class AsyncVaultClient:
         """Delete the vault."""
         await self._run(delete(self._session, mode=mode), authenticator)
 
+    async def add_passkey(
+        self,
+        further: Authenticator,
+        *,
+        user_name: str,
+        by: Authenticator | RecoveryKey,
+        mode: Mode | None = None,
+    ) -> Addition:
+        """Add a passkey on the `further` authenticator, let in `by` a passkey of the vault or by the recovery key."""
+        key, own = signers(by)
+        flow = add_passkey(self._session, user_name=user_name, recovery_key=key, mode=mode)
+        return await self._run(flow, own, further=further)
+
+    async def remove_passkey(
+        self, authenticator: Authenticator, credential_id: bytes, *, mode: Mode | None = None
+    ) -> Stored:
+        """Remove a passkey by another one; backups from here then use a fresh key."""
+        return await self._run(remove_passkey(self._session, credential_id, mode=mode), authenticator)
+
+    async def set_recovery(
+        self, authenticator: Authenticator, *, recovery_key: RecoveryKey | None = None, mode: Mode | None = None
+    ) -> RecoveryChange:
+        """Replace the recovery key; without `recovery_key` a new one is generated."""
+        return await self._run(set_recovery(self._session, recovery_key=recovery_key, mode=mode), authenticator)
+
+    async def reopen_set_aside(self, by: Authenticator | RecoveryKey, *, mode: Mode | None = None) -> None:
+        """Bring back what a reset has set aside; the newer life is dropped."""
+        key, own = signers(by)
+        await self._run(reopen_set_aside(self._session, recovery_key=key, mode=mode), own)
+
+    async def reopen_closed(self, by: Authenticator | RecoveryKey, *, mode: Mode | None = None) -> None:
+        """Reopen a vault that closed when its attempts were used up."""
+        key, own = signers(by)
+        await self._run(reopen_closed(self._session, recovery_key=key, mode=mode), own)
+
+    async def lift_quarantine(
+        self, authenticator: Authenticator, credential_id: bytes, *, mode: Mode | None = None
+    ) -> None:
+        """Trust a quarantined passkey again, by another one."""
+        await self._run(lift_quarantine(self._session, credential_id, mode=mode), authenticator)
+
+    async def set_policy(self, authenticator: Authenticator, policy: Policy, *, mode: Mode | None = None) -> None:
+        """Set all limits of the record."""
+        await self._run(set_policy(self._session, policy, mode=mode), authenticator)
+
+    async def reset(self) -> Millis:
+        """Set the vault aside and start an empty one; the token must allow it. Returns when the old is erased."""
+        return await self._run(reset(self._session))
+
     async def accept_older_vault(self) -> AccountMemory:
         """Go on with a vault that went back, because its operator said that it was restored."""
         return await self._run(accept_older_vault(self._session))
 
-    async def _run(self, flow: Flow[_Result], authenticator: Authenticator | None = None) -> _Result:
+    async def _run(
+        self, flow: Flow[_Result], own: Authenticator | None = None, *, further: Authenticator | None = None
+    ) -> _Result:
+        asked = Authenticators(own=own, further=further)
         async with self._one_at_a_time:
-            try:
-                step = next(flow)
-                while True:
-                    try:
-                        result = await self._take(step, authenticator)
-                    except Exception as error:  # noqa: BLE001  the flow decides what an error means
-                        step = flow.throw(error)
-                    else:
-                        step = flow.send(result)
-            except StopIteration as stop:
-                finished: _Result = stop.value
-                return finished
+            return await run_async(flow, lambda step: self._take(step, asked))
 
-    async def _take(self, step: Step, authenticator: Authenticator | None) -> object:
+    async def _take(self, step: Step, asked: Authenticators) -> object:
         match step:
             case Call(rpc, request):
                 return await self._connection.call(rpc, request)
             case Pause(seconds):
                 await asyncio.sleep(seconds)
             case _:
-                return await asyncio.to_thread(take_here, step, memory=self._memory, authenticator=authenticator)
+                return await asyncio.to_thread(self._device.take, step, asked)
         return None

@@ -10,23 +10,31 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from strongroom_client.authenticators.port import Authenticator
-from strongroom_client.clock import Clock, system_clock
-from strongroom_client.descriptions import HistoryEvent, Service, VaultStatus
+from strongroom_client.clock import Clock, Millis, system_clock
+from strongroom_client.descriptions import HistoryEvent, Policy, Service, VaultStatus
 from strongroom_client.envelope_content import EnvelopeContent
 from strongroom_client.flows.accepting import accept_older_vault
+from strongroom_client.flows.adding import Addition, add_passkey
 from strongroom_client.flows.answers import ask_service
 from strongroom_client.flows.comparing import compare_receipts
 from strongroom_client.flows.deleting import delete
 from strongroom_client.flows.enrolling import Enrollment, enroll
+from strongroom_client.flows.governing import lift_quarantine, set_policy
 from strongroom_client.flows.reading import ask_history, ask_vault
+from strongroom_client.flows.recovering import RecoveryChange, set_recovery
 from strongroom_client.flows.releasing import Released, release
+from strongroom_client.flows.removing import remove_passkey
+from strongroom_client.flows.reopening import reopen_closed, reopen_set_aside
+from strongroom_client.flows.resetting import reset
 from strongroom_client.flows.storing import Stored, store
 from strongroom_client.memory import AccountMemory, Mode
 from strongroom_client.memory_folder import Memory
+from strongroom_client.notices import Notice, unheard
 from strongroom_client.receipts.format import KeptLine
 from strongroom_client.recovery_key import RecoveryKey
+from strongroom_client.running import Authenticators, Device, run, signers
 from strongroom_client.session import Session, VaultSettings
-from strongroom_client.steps import Call, CreatePasskey, Flow, Keep, KeepContested, Pause, Step, UsePasskey
+from strongroom_client.steps import Call, Flow, Pause, Step
 from strongroom_client.transport import Connection
 from strongroom_client.verification.bundles import required_pins
 from strongroom_client.verification.evidence import EvidenceFlaw, examine_evidence
@@ -53,11 +61,12 @@ class VaultClient:
         connection: Connection,
         memory: Memory,
         clock: Clock = system_clock,
+        notify: Callable[[Notice], None] = unheard,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._pause = pause
         self._connection = connection
-        self._memory = memory
+        self._device = Device(memory=memory, notify=notify)
         self._session = Session(settings=settings, memory=memory.load(), clock=clock, random=secrets.token_bytes)
         self._one_at_a_time = threading.Lock()
 
@@ -72,7 +81,12 @@ class VaultClient:
     def close(self) -> None:
         """Close connection and memory."""
         self._connection.close()
-        self._memory.close()
+        self._device.memory.close()
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What the user should have been told so far, in order; `notify` was called with each when it came up."""
+        return tuple(self._session.told)
 
     @property
     def memory(self) -> AccountMemory:
@@ -98,7 +112,7 @@ class VaultClient:
 
     def receipts(self) -> tuple[KeptLine, ...]:
         """Return every receipt that this device keeps, and the notes between them, oldest first."""
-        return self._memory.receipts()
+        return self._device.memory.receipts()
 
     def examine_receipts(self) -> Examination:
         """Examine all kept receipts off line, against the pinned identity keys.
@@ -143,71 +157,68 @@ class VaultClient:
         """Delete the vault."""
         self._run(delete(self._session, mode=mode), authenticator)
 
+    def add_passkey(
+        self,
+        further: Authenticator,
+        *,
+        user_name: str,
+        by: Authenticator | RecoveryKey,
+        mode: Mode | None = None,
+    ) -> Addition:
+        """Add a passkey on the `further` authenticator, let in `by` a passkey of the vault or by the recovery key."""
+        key, own = signers(by)
+        flow = add_passkey(self._session, user_name=user_name, recovery_key=key, mode=mode)
+        return self._run(flow, own, further=further)
+
+    def remove_passkey(self, authenticator: Authenticator, credential_id: bytes, *, mode: Mode | None = None) -> Stored:
+        """Remove a passkey by another one; backups from here then use a fresh key."""
+        return self._run(remove_passkey(self._session, credential_id, mode=mode), authenticator)
+
+    def set_recovery(
+        self, authenticator: Authenticator, *, recovery_key: RecoveryKey | None = None, mode: Mode | None = None
+    ) -> RecoveryChange:
+        """Replace the recovery key; without `recovery_key` a new one is generated."""
+        return self._run(set_recovery(self._session, recovery_key=recovery_key, mode=mode), authenticator)
+
+    def reopen_set_aside(self, by: Authenticator | RecoveryKey, *, mode: Mode | None = None) -> None:
+        """Bring back what a reset has set aside; the newer life is dropped."""
+        key, own = signers(by)
+        self._run(reopen_set_aside(self._session, recovery_key=key, mode=mode), own)
+
+    def reopen_closed(self, by: Authenticator | RecoveryKey, *, mode: Mode | None = None) -> None:
+        """Reopen a vault that closed when its attempts were used up."""
+        key, own = signers(by)
+        self._run(reopen_closed(self._session, recovery_key=key, mode=mode), own)
+
+    def lift_quarantine(self, authenticator: Authenticator, credential_id: bytes, *, mode: Mode | None = None) -> None:
+        """Trust a quarantined passkey again, by another one."""
+        self._run(lift_quarantine(self._session, credential_id, mode=mode), authenticator)
+
+    def set_policy(self, authenticator: Authenticator, policy: Policy, *, mode: Mode | None = None) -> None:
+        """Set all limits of the record."""
+        self._run(set_policy(self._session, policy, mode=mode), authenticator)
+
+    def reset(self) -> Millis:
+        """Set the vault aside and start an empty one; the token must allow it. Returns when the old is erased."""
+        return self._run(reset(self._session))
+
     def accept_older_vault(self) -> AccountMemory:
         """Go on with a vault that went back, because its operator said that it was restored. Returns what is known."""
         return self._run(accept_older_vault(self._session))
 
-    def _run(self, flow: Flow[_Result], authenticator: Authenticator | None = None) -> _Result:
+    def _run(
+        self, flow: Flow[_Result], own: Authenticator | None = None, *, further: Authenticator | None = None
+    ) -> _Result:
+        asked = Authenticators(own=own, further=further)
         with self._one_at_a_time:
-            try:
-                step = next(flow)
-                while True:
-                    try:
-                        result = self._take(step, authenticator)
-                    except Exception as error:  # noqa: BLE001  the flow decides what an error means
-                        step = flow.throw(error)
-                    else:
-                        step = flow.send(result)
-            except StopIteration as stop:
-                finished: _Result = stop.value
-                return finished
+            return run(flow, lambda step: self._take(step, asked))
 
-    def _take(self, step: Step, authenticator: Authenticator | None) -> object:
+    def _take(self, step: Step, asked: Authenticators) -> object:
         match step:
             case Call(rpc, request):
                 return self._connection.call(rpc, request)
             case Pause(seconds):
                 self._pause(seconds)
             case _:
-                return take_here(step, memory=self._memory, authenticator=authenticator)
+                return self._device.take(step, asked)
         return None
-
-
-def take_here(
-    step: CreatePasskey | UsePasskey | Keep | KeepContested, *, memory: Memory, authenticator: Authenticator | None
-) -> object:
-    """Take a step on this device: it blocks, on a disk or on a person.
-
-    Raises:
-        AuthenticatorError: the authenticator did not do it.
-        MemoryFault: the disk did not take it.
-    """
-    match step:
-        case Keep(kept, entry):
-            memory.keep(kept, entry=entry)
-            return None
-        case KeepContested():
-            memory.keep_contested(known=step.known, shown=step.shown, receipt=step.receipt)
-            return None
-    if authenticator is None:
-        raise TypeError("this operation needs an authenticator")
-    match step:
-        case CreatePasskey():
-            return authenticator.make_credential(
-                rp_id=step.rp_id,
-                origin=step.origin,
-                challenge=step.challenge,
-                user_handle=step.user_handle,
-                user_name=step.user_name,
-                algorithms=step.algorithms,
-                exclude=(),
-                prf_input=step.prf_input,
-            )
-        case UsePasskey():
-            return authenticator.get_assertion(
-                rp_id=step.rp_id,
-                origin=step.origin,
-                challenge=step.challenge,
-                allow=step.allow,
-                prf_input=step.prf_input,
-            )

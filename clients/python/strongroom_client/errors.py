@@ -8,9 +8,14 @@
     │   ├── NotVerified               what the authenticator made was not accepted; may have counted
     │   ├── NoVault                   nothing is enrolled, or nothing stored yet
     │   ├── VaultExists               a vault is enrolled already
+    │   ├── ScopeMissing              the token does not allow this
+    │   ├── ResetPending              an earlier reset still keeps a vault set aside
+    │   ├── ErasurePending            the account's erasure was asked for already
+    │   ├── NoErasurePending          there is no erasure to take back
     │   ├── Exhausted                 the attempts were used up; nothing is left to release
     │   └── MustWait                  not now; says for how long
     │       ├── CoolingDown               after failed attempts
+    │       ├── VaultClosed               after too many of them; the recovery key reopens it at once
     │       ├── ReleaseQuotaUsed          the day's releases are used up
     │       ├── RateLimited               too many requests in a while
     │       └── Busy                      too many requests at once
@@ -86,6 +91,22 @@ class VaultExists(VaultRefused):
     """A vault is enrolled for this account already."""
 
 
+class ScopeMissing(VaultRefused):
+    """The token is good, but was not made for this."""
+
+
+class ResetPending(VaultRefused):
+    """An earlier reset still keeps a vault set aside; until that is reopened or erased there is no second."""
+
+
+class ErasurePending(VaultRefused):
+    """The account's erasure was asked for already."""
+
+
+class NoErasurePending(VaultRefused):
+    """No erasure of the account is pending: it was never asked for, taken back, or is done."""
+
+
 class Exhausted(VaultRefused):
     """The attempts were used up: the vault has erased what it kept. The recovery key still opens archives."""
 
@@ -96,6 +117,10 @@ class MustWait(VaultRefused):
 
 class CoolingDown(MustWait):
     """Requests are refused unjudged for a while, after failed attempts."""
+
+
+class VaultClosed(MustWait):
+    """All attempts are used up, and the vault keeps what it has: a passkey reopens it in time, the recovery key now."""
 
 
 class ReleaseQuotaUsed(MustWait):

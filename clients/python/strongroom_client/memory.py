@@ -1,4 +1,4 @@
-"""What a device remembers of one account's vault, as a value and as JSON, schema 1.
+"""What a device remembers of one account's vault, as a value and as JSON, schema 2.
 
 It holds no secret. Version and chain head come from verified receipts and signed answers only, never from a statement.
 Bytes are lower-case hex. The reader takes exactly the members it knows, each of its type.
@@ -15,14 +15,17 @@ from typing import Any
 
 from strongroom.v1 import resources_pb2
 from strongroom_client.age_keys import AgeKeyError, decode_recipient
+from strongroom_client.clock import Millis
 from strongroom_client.errors import MemoryFault
+from strongroom_client.pending import NOTHING_PENDING, Pending
 from strongroom_client.strict_json import count, elements, mapping, members, octets, optional, text
 from strongroom_client.verification.bundles import FINGERPRINT_BYTES, SeenBundle
 from strongroom_client.verification.credential_sets import CredentialSet, PublicCredential
 from strongroom_client.verification.positions import GENESIS, HEAD_BYTES, Position
 
-SCHEMA = 1
+SCHEMA = 2
 _DIGEST_BYTES = 32
+_CLOCK_TOLERANCE_MS = 5 * 60 * 1000
 _RECOVERY_KEY_BYTES = 32
 
 
@@ -58,7 +61,11 @@ class AccountMemory:
         position: newest version and chain head that the vault has signed for.
         contested: position that the vault signed for although it does not go on from `position`; stops all else.
         bundles: newest key bundle seen, by fingerprint of its signer.
-        credentials: the credentials at `position`; None where they are not known.
+        credentials: the credentials when they were last seen; None where they never were.
+        credentials_version: the version that they were seen at.
+        set_aside: credentials of what a reset had set aside at that version; None where nothing was, or is known.
+        pending: what waits to be erased, as last seen.
+        life: which life of the record was last seen; None where it is not known.
         mode: how this device locked, or knowingly accepted, the envelope; None where it has not.
         opened_archive_version: newest archive version whose envelope this device has opened; 0 for none.
         archive_recipient: `age1...` that new archives are encrypted to; None before the first opened envelope.
@@ -71,10 +78,24 @@ class AccountMemory:
     contested: Position | None = None
     bundles: Mapping[bytes, SeenBundle] = field(default_factory=lambda: MappingProxyType({}))
     credentials: CredentialSet | None = None
+    credentials_version: int = 0
+    set_aside: CredentialSet | None = None
+    pending: Pending = NOTHING_PENDING
+    life: int | None = None
     mode: Mode | None = None
     opened_archive_version: int = 0
     archive_recipient: str | None = None
     recovery_recipient: str | None = None
+
+    def digest_at(self, version: int, *, about_set_aside: bool, now: Millis) -> bytes | None:
+        """Return the digest of the credentials that may sign at `version`, where this device knows them.
+
+        Once an erasure of the account is due it knows them no more: what is due is gone, before any change says so.
+        """
+        erase_at = self.pending.account_erase_at
+        is_due = erase_at is not None and now >= erase_at - _CLOCK_TOLERANCE_MS
+        known = self.set_aside if about_set_aside else self.credentials
+        return None if known is None or version != self.credentials_version or is_due else known.digest
 
 
 def encode_memory(memory: AccountMemory) -> bytes:
@@ -92,6 +113,11 @@ def encode_memory(memory: AccountMemory) -> bytes:
             for fingerprint, bundle in memory.bundles.items()
         },
         "credentials": None if memory.credentials is None else _credentials_document(memory.credentials),
+        "credentials_version": memory.credentials_version,
+        "set_aside": None if memory.set_aside is None else _credentials_document(memory.set_aside),
+        "set_aside_erase_at": memory.pending.set_aside_erase_at,
+        "account_erase_at": memory.pending.account_erase_at,
+        "life": memory.life,
         "mode": None if memory.mode is None else memory.mode.value,
         "opened_archive_version": memory.opened_archive_version,
         "archive_recipient": memory.archive_recipient,
@@ -107,8 +133,8 @@ def decode_memory(encoded: bytes, *, owner: AccountRef) -> AccountMemory:
         MemoryFault: any member is missing, unknown or malformed, or it is another account's.
     """
     try:
-        memory = _decode(members(json.loads(encoded), _MEMBERS))
-    except (ValueError, TypeError, AgeKeyError, RecursionError):
+        memory = _decode(members(_of_this_schema(mapping(json.loads(encoded))), _MEMBERS))
+    except (ValueError, TypeError, KeyError, AgeKeyError, RecursionError):
         raise MemoryFault(f"the memory file is damaged or not of schema {SCHEMA}") from None
     if memory.owner != owner:
         raise MemoryFault("the memory file belongs to another account")
@@ -126,6 +152,11 @@ _MEMBERS = frozenset(
         "contested",
         "bundles",
         "credentials",
+        "credentials_version",
+        "set_aside",
+        "set_aside_erase_at",
+        "account_erase_at",
+        "life",
         "mode",
         "opened_archive_version",
         "archive_recipient",
@@ -151,11 +182,27 @@ def _decode(document: dict[str, Any]) -> AccountMemory:
             }
         ),
         credentials=optional(document["credentials"], _credentials),
+        credentials_version=count(document["credentials_version"]),
+        set_aside=optional(document["set_aside"], _credentials),
+        pending=Pending(
+            set_aside_erase_at=optional(document["set_aside_erase_at"], _millis),
+            account_erase_at=optional(document["account_erase_at"], _millis),
+        ),
+        life=optional(document["life"], count),
         mode=optional(document["mode"], Mode),
         opened_archive_version=count(document["opened_archive_version"]),
         archive_recipient=optional(document["archive_recipient"], _recipient),
         recovery_recipient=optional(document["recovery_recipient"], _recipient),
     )
+
+
+def _of_this_schema(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document of schema 1 as one of schema 2; its credentials were those at its position."""
+    if document.get("schema") != 1:
+        return document
+    added = {"set_aside": None, "set_aside_erase_at": None, "account_erase_at": None, "life": None}
+    version = mapping(document["position"])["version"]
+    return {**document, **added, "schema": SCHEMA, "credentials_version": version}
 
 
 def _position_document(position: Position) -> dict[str, object]:
@@ -194,6 +241,10 @@ def _credentials(value: object) -> CredentialSet:
         ),
         recovery_public_key=recovery_public_key,
     )
+
+
+def _millis(value: object) -> Millis:
+    return Millis(count(value))
 
 
 def _recipient(value: object) -> str:

@@ -9,6 +9,7 @@ from strongroom_client.clock import Clock
 from strongroom_client.descriptions import Service
 from strongroom_client.errors import UnpinnedVault
 from strongroom_client.memory import AccountMemory, AccountRef
+from strongroom_client.notices import Notice
 from strongroom_client.verification.bundles import Trust
 
 
@@ -31,7 +32,7 @@ class VaultSettings:
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """Changes as flows learn. `random` draws bytes from the operating system.
+    """Changes as flows learn. `random` draws bytes from the operating system; `told` are notices given already.
 
     Raises:
         UnpinnedVault: this device has pinned the vault before, and is now told to use it unpinned.
@@ -42,6 +43,7 @@ class Session:
     clock: Clock
     random: Callable[[int], bytes] = field(repr=False)
     service: Service | None = None
+    told: list[Notice] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.settings.trust.unpinned and self.memory.pins:

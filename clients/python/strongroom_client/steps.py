@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 
 from strongroom_client.authenticators.port import Assertion, Attestation
 from strongroom_client.memory import AccountMemory
+from strongroom_client.notices import Notice
 from strongroom_client.receipts.format import Accepted, KeptReceipt
 from strongroom_client.verification.positions import Position
 
@@ -33,6 +34,13 @@ class Rpc(Enum):
     STORE_ENVELOPE = "StoreEnvelope"
     RELEASE_ENVELOPE = "ReleaseEnvelope"
     DELETE_VAULT = "DeleteVault"
+    ADD_CREDENTIAL = "AddCredential"
+    REMOVE_CREDENTIAL = "RemoveCredential"
+    SET_RECOVERY = "SetRecovery"
+    REOPEN = "Reopen"
+    LIFT_QUARANTINE = "LiftQuarantine"
+    SET_POLICY = "SetPolicy"
+    RESET_VAULT = "ResetVault"
     LIST_EVENTS = "ListEvents"
 
 
@@ -46,7 +54,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreatePasskey:
-    """Ask the authenticator for a new passkey; arguments as in its port. Result: an Attestation."""
+    """Ask the authenticator for a new passkey; arguments as in its port. Result: an Attestation.
+
+    `further`: the passkey is one more for a vault that has some, and another authenticator's affair than theirs.
+    """
 
     rp_id: str
     origin: str
@@ -54,18 +65,21 @@ class CreatePasskey:
     user_handle: bytes
     user_name: str
     algorithms: tuple[int, ...]
+    exclude: tuple[bytes, ...]
     prf_input: bytes
+    further: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsePasskey:
-    """Ask the authenticator to sign; arguments as in its port. Result: an Assertion."""
+    """Ask the authenticator to sign; arguments as in its port. `further` as above. Result: an Assertion."""
 
     rp_id: str
     origin: str
     challenge: bytes
     allow: tuple[bytes, ...]
     prf_input: bytes
+    further: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +100,20 @@ class KeepContested:
 
 
 @dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell the user what else there is to know. Result: None."""
+
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Wait. Result: None."""
 
     seconds: float
 
 
-Step: TypeAlias = Call | CreatePasskey | UsePasskey | Keep | KeepContested | Pause
+Step: TypeAlias = Call | CreatePasskey | UsePasskey | Keep | KeepContested | Tell | Pause
 Flow: TypeAlias = Generator[Step, object, _Result]
 
 

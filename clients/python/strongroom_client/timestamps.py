@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from strongroom_client.clock import Millis
@@ -20,3 +21,14 @@ def millis_of(timestamp: Timestamp, *, otherwise: Callable[[str], NotProven]) ->
         return Millis(timestamp.ToMilliseconds())
     except ValueError:
         raise otherwise("a time in the vault's answer is not one") from None
+
+
+def optional_millis(message: Message, name: str, *, otherwise: Callable[[str], NotProven]) -> Millis | None:
+    """Return the time in the field `name` of a message, or None where it is absent; times before 1970 are 1970.
+
+    Raises:
+        NotProven: as `millis_of`.
+    """
+    if not message.HasField(name):
+        return None
+    return Millis(max(0, millis_of(getattr(message, name), otherwise=otherwise)))

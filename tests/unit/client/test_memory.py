@@ -18,6 +18,7 @@ from strongroom_client.errors import MemoryFault, VaultWentBack
 from strongroom_client.fields import hash_fields
 from strongroom_client.memory import AccountMemory, AccountRef, Mode, decode_memory, encode_memory
 from strongroom_client.memory_folder import MemoryFolder
+from strongroom_client.pending import NOTHING_PENDING, Pending
 from strongroom_client.receipts.format import KeptReceipt
 from strongroom_client.session import VaultSettings
 from strongroom_client.verification.bundles import SeenBundle, Trust
@@ -35,6 +36,10 @@ FULL = AccountMemory(
     contested=Position(6, b"i" * 32),
     bundles=MappingProxyType({b"p" * 32: SeenBundle(3, b"s" * 32)}),
     credentials=CredentialSet((PublicCredential(b"id", b"key"),), b"r" * 32),
+    credentials_version=7,
+    set_aside=CredentialSet((PublicCredential(b"older id", b"older key"),)),
+    pending=Pending(set_aside_erase_at=Millis(8), account_erase_at=Millis(9)),
+    life=2,
     mode=Mode.VAULT_HELD,
     opened_archive_version=5,
     archive_recipient=recipient_of(generate_identity()),
@@ -46,6 +51,18 @@ Document = dict[str, Any]
 @pytest.mark.parametrize("memory", [FULL, AccountMemory(owner=OWNER)])
 def test_memory_comes_back_as_it_was(memory: AccountMemory) -> None:
     assert decode_memory(encode_memory(memory), owner=OWNER) == memory
+
+
+def test_memory_of_the_schema_before_is_read(tmp_path: Path) -> None:
+    document = json.loads(encode_memory(FULL))
+    for added in ("credentials_version", "set_aside", "set_aside_erase_at", "account_erase_at", "life"):
+        del document[added]
+    document["schema"] = 1
+    expected = replace(FULL, set_aside=None, pending=NOTHING_PENDING, life=None)
+    assert decode_memory(json.dumps(document).encode(), owner=OWNER) == expected
+    document["position"] = []
+    with pytest.raises(MemoryFault):
+        decode_memory(json.dumps(document).encode(), owner=OWNER)
 
 
 def put(*path: str, value: object) -> Callable[[Document], None]:
@@ -60,7 +77,7 @@ def put(*path: str, value: object) -> Callable[[Document], None]:
 @pytest.mark.parametrize(
     "spoil",
     [
-        put("schema", value=2),
+        put("schema", value=3),
         put("later", value=1),
         put("position", value=None),
         put("position", "version", value=-1),
@@ -77,6 +94,10 @@ def put(*path: str, value: object) -> Callable[[Document], None]:
         put("mode", value="none"),
         put("archive_recipient", value="age1nonsense"),
         put("opened_archive_version", value=1.0),
+        put("credentials_version", value=-1),
+        put("set_aside", value=[]),
+        put("set_aside_erase_at", value="soon"),
+        put("life", value=True),
         put("account", value="mallory"),
         lambda document: document.pop("contested"),
     ],

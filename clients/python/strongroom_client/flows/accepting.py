@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from strongroom_client.memory import AccountMemory
+from strongroom_client.pending import NOTHING_PENDING
 from strongroom_client.receipts.format import Accepted
 from strongroom_client.session import Session
 from strongroom_client.steps import Flow, Keep
@@ -20,7 +21,16 @@ def accept_older_vault(session: Session) -> Flow[AccountMemory]:
     session.service = None
     if memory.contested is not None:
         accepted = Accepted(position=memory.contested, at=session.clock())
-        memory = replace(memory, position=memory.contested, contested=None, credentials=None, opened_archive_version=0)
+        memory = replace(
+            memory,
+            position=memory.contested,
+            contested=None,
+            credentials=None,
+            set_aside=None,
+            pending=NOTHING_PENDING,
+            life=None,
+            opened_archive_version=0,
+        )
     session.memory = replace(memory, bundles=MappingProxyType({}))
     yield Keep(session.memory, accepted)
     return session.memory

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol, TypeVar
@@ -14,11 +14,13 @@ from strongroom.v1 import resources_pb2, vault_service_pb2
 from strongroom_client.descriptions import Service, describe_policy
 from strongroom_client.errors import ReplyMismatch, VaultWentBack
 from strongroom_client.memory import AccountMemory
+from strongroom_client.notices import Notice
 from strongroom_client.receipts.format import KeptReceipt
 from strongroom_client.session import Session
-from strongroom_client.steps import Flow, Keep, KeepContested, Rpc, call
+from strongroom_client.steps import Flow, Keep, KeepContested, Rpc, Tell, call
 from strongroom_client.timestamps import millis_of
 from strongroom_client.verification.bundles import VerifiedBundle, verify_bundle
+from strongroom_client.verification.credential_sets import CredentialSet
 from strongroom_client.verification.positions import Position, check_goes_on
 from strongroom_client.verification.receipts import ReceiptFor, check_receipt
 
@@ -110,10 +112,18 @@ def verify_answer(
     return Verified(answer.reply, receipt.position, receipt)
 
 
-def learn(session: Session, verified: Verified, *, memory: AccountMemory) -> Flow[None]:
+def learn(
+    session: Session,
+    verified: Verified,
+    *,
+    memory: AccountMemory,
+    credentials: CredentialSet | None = None,
+    set_aside: CredentialSet | None = None,
+) -> Flow[None]:
     """Remember `memory` at the position of a verified answer, if that goes on from what is remembered.
 
-    The credentials in `memory` must be those at that position, or None.
+    `credentials` are those that may sign at that position, and `set_aside` those of what is set aside, where the
+    answer tells.
 
     Raises:
         VaultWentBack: it does not; both positions are kept as evidence, and nothing goes on until the user accepts.
@@ -126,8 +136,18 @@ def learn(session: Session, verified: Verified, *, memory: AccountMemory) -> Flo
         yield KeepContested(known=known, shown=shown, receipt=verified.receipt)
         yield Keep(session.memory, verified.receipt)
         raise
+    if credentials is not None:
+        memory = replace(memory, credentials=credentials, credentials_version=shown.version, set_aside=set_aside)
     session.memory = replace(memory, position=shown)
     yield Keep(session.memory, verified.receipt)
+
+
+def tell(session: Session, notices: Iterable[Notice]) -> Flow[None]:
+    """Tell the user what has not been told in this session."""
+    for notice in notices:
+        if notice not in session.told:
+            session.told.append(notice)
+            yield Tell(notice)
 
 
 def require_uncontested(session: Session) -> None:

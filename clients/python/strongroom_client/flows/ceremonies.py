@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from google.protobuf.message import Message
 
 from strongroom.v1 import ceremony_pb2, vault_service_pb2
 from strongroom_client.authenticators.port import Assertion, AuthenticatorError
+from strongroom_client.clock import Millis
 from strongroom_client.descriptions import Service
 from strongroom_client.envelope import PRF_INPUT
-from strongroom_client.errors import BeginAgain, OutcomeUnknown, ReceiptInvalid, Unavailable, UnpinnedVault
-from strongroom_client.flows.answers import Verified, current_service, verify_answer
+from strongroom_client.errors import (
+    BeginAgain,
+    Exhausted,
+    NoVault,
+    OutcomeUnknown,
+    ReceiptInvalid,
+    Unavailable,
+    UnpinnedVault,
+    VaultClosed,
+    VaultTrouble,
+)
+from strongroom_client.flows.answers import SignedAnswer, Verified, current_service, tell, verify_answer
+from strongroom_client.flows.reading import ask_vault
 from strongroom_client.memory import Mode
+from strongroom_client.notices import credentials_changed, pending_notices
 from strongroom_client.session import Session
 from strongroom_client.steps import Flow, Pause, Rpc, UsePasskey, call, use_passkey
 from strongroom_client.verification.credential_sets import CredentialSet, credential_set
@@ -26,22 +39,17 @@ RESEND_PAUSES_SECONDS: Final = (0.2, 0.8, 2.0)
 """How long to wait before each further try of a completion whose answer was lost."""
 
 _Result = TypeVar("_Result")
-_Answer = TypeVar(
-    "_Answer",
-    vault_service_pb2.CompleteRegistrationResponse,
-    vault_service_pb2.StoreEnvelopeResponse,
-    vault_service_pb2.ReleaseEnvelopeResponse,
-    vault_service_pb2.DeleteVaultResponse,
-)
+_Answer = TypeVar("_Answer", bound=SignedAnswer)
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A ceremony that may be signed, and the credentials of the record that it began at."""
+    """A ceremony that may be signed, and the credentials of the life that it is about."""
 
     checked: CheckedCeremony
     credentials: CredentialSet
     service: Service
+    about_set_aside: bool
 
 
 def expected_mode(session: Session, chosen: Mode | None) -> Mode:
@@ -64,13 +72,10 @@ def begin(session: Session, request: ceremony_pb2.CeremonyRequest, *, mode: Mode
     """
     service = yield from current_service(session)
     serialized = request.SerializeToString()
-    answer = yield from call(
-        Rpc.BEGIN_CEREMONY,
-        vault_service_pb2.BeginCeremonyRequest(request=serialized),
-        vault_service_pb2.BeginCeremonyResponse,
-    )
+    answer = yield from _ask(session, serialized)
     listed = credential_set(answer.credentials, recovery_public_key=answer.recovery_public_key)
-    memory, owner = session.memory, session.settings.owner
+    memory, owner, now = session.memory, session.settings.owner, session.clock()
+    about_set_aside = request.reopen.target == ceremony_pb2.REOPEN_TARGET_SET_ASIDE
     expected = Expected(
         request=serialized,
         tenant=owner.tenant,
@@ -80,28 +85,58 @@ def begin(session: Session, request: ceremony_pb2.CeremonyRequest, *, mode: Mode
         mode=mode.wire,
         known=memory.position,
         listed_digest=listed.digest,
-        known_digest=None if memory.credentials is None else memory.credentials.digest,
-        now=session.clock(),
+        known_digest=memory.digest_at(memory.position.version, about_set_aside=about_set_aside, now=now),
+        about_set_aside=about_set_aside,
+        now=now,
     )
-    return Begun(check_ceremony(answer.ceremony, expected=expected), listed, service)
+    checked = check_ceremony(answer.ceremony, expected=expected)
+    yield from tell(session, pending_notices(checked.pending))
+    return Begun(checked, listed, service, about_set_aside)
 
 
-def sign(begun: Begun) -> Flow[Assertion]:
-    """Ask the authenticator to sign a ceremony with one of the record's passkeys.
+def _ask(session: Session, request: bytes) -> Flow[vault_service_pb2.BeginCeremonyResponse]:
+    """Ask for a ceremony. Where the vault says that it has none, find out what it has signed to be there.
+
+    Raises:
+        VaultRefused: it refuses.
+        VaultWentBack: it says so although this device remembers more.
+    """
+    message = vault_service_pb2.BeginCeremonyRequest(request=request)
+    try:
+        return (yield from call(Rpc.BEGIN_CEREMONY, message, vault_service_pb2.BeginCeremonyResponse))
+    except (NoVault, Exhausted, VaultClosed):
+        if session.memory.credentials is None:
+            raise
+        yield from _look(session)
+        raise
+
+
+def _look(session: Session) -> Flow[None]:
+    """Learn what the record is now, and tell what has become of it; trouble on the way leaves it at the refusal."""
+    try:
+        yield from ask_vault(session)
+    except VaultTrouble:
+        return
+
+
+def sign(begun: Begun, *, allow: Sequence[bytes] | None = None, further: bool = False) -> Flow[Assertion]:
+    """Ask the authenticator to sign a ceremony with one of the record's passkeys, or of those in `allow`.
 
     Raises:
         AuthenticatorError: it did not, or with another credential.
     """
+    allowed = begun.credentials.ids if allow is None else tuple(allow)
     assertion = yield from use_passkey(
         UsePasskey(
             rp_id=begun.service.rp_id,
             origin=begun.service.origin,
             challenge=begun.checked.challenge,
-            allow=begun.credentials.ids,
+            allow=allowed,
             prf_input=PRF_INPUT,
+            further=further,
         )
     )
-    if assertion.credential_id not in begun.credentials.ids:
+    if assertion.credential_id not in allowed:
         raise AuthenticatorError("the authenticator signed with a passkey that the vault does not have")
     return assertion
 
@@ -119,24 +154,35 @@ def complete(
         VaultRefused: the vault refused.
         ReceiptInvalid: the answer is not signed for this ceremony.
     """
-    answer = yield from _call_until_answered(session, begun, rpc, request, response)
+    answer = yield from call_until_answered(session, rpc, request, response, until=begun.checked.expires_at)
     verified = yield from verify_answer(
         session, answer, receipt_for=receipt_for, challenge=begun.checked.challenge, ceremony=begun.checked.ceremony
     )
     # A ceremony lives at one version of the record, and completing it makes exactly the next.
     if verified.position.version != begun.checked.position.version + 1:
         raise ReceiptInvalid("the receipt's version is not the one that this ceremony made")
+    # The keeper has taken the ceremony, so that what its statement says of the record before is the keeper's word.
+    session.memory = replace(session.memory, pending=begun.checked.pending)
+    known = session.memory.credentials
+    if known is not None and not begun.about_set_aside:
+        yield from tell(session, credentials_changed(known=known, shown=begun.credentials))
     return verified
 
 
-def _call_until_answered(
-    session: Session, begun: Begun, rpc: Rpc, request: Message, response: type[_Answer]
+def call_until_answered(
+    session: Session, rpc: Rpc, request: Message, response: type[_Answer], *, until: Millis
 ) -> Flow[_Answer]:
+    """Call with the same bytes until there is an answer; the vault knows them again before `until`.
+
+    Raises:
+        OutcomeUnknown: none came; the change may stand.
+        VaultRefused: the vault refused.
+    """
     for pause in RESEND_PAUSES_SECONDS:
         try:
             return (yield from call(rpc, request, response))
         except (Unavailable, OutcomeUnknown):
-            if session.clock() + pause * 1_000 >= begun.checked.expires_at:
+            if session.clock() + pause * 1_000 >= until:
                 break
         yield Pause(pause)
     try:

@@ -33,7 +33,5 @@ def delete(session: Session, *, mode: Mode | None = None) -> Flow[None]:
         vault_service_pb2.DeleteVaultResponse,
         receipt_for=ReceiptFor.DELETE,
     )
-    forgotten = replace(
-        session.memory, credentials=CredentialSet(), mode=None, archive_recipient=None, recovery_recipient=None
-    )
-    yield from learn(session, verified, memory=forgotten)
+    forgotten = replace(session.memory, mode=None, archive_recipient=None, recovery_recipient=None)
+    yield from learn(session, verified, memory=forgotten, credentials=CredentialSet())

@@ -26,7 +26,7 @@ from strongroom_client.verification.credential_sets import CredentialSet, Public
 from strongroom_client.verification.receipts import ReceiptFor
 from strongroom_client.verification.webauthn import NotSigned, attested_credential
 
-_USER_HANDLE_BYTES = 32
+USER_HANDLE_BYTES = 32
 _SECRET_BYTES = 32
 
 
@@ -69,7 +69,7 @@ def enroll(session: Session, *, user_name: str, mode: Mode, recovery_key: Recove
     def first_content(begun: Begun, assertion: Assertion) -> EnvelopeContent:
         if begun.credentials != CredentialSet((own,)):
             raise StatementMismatch("the vault lists other credentials than the one just registered")
-        _check_prf(attestation, assertion, mode=mode)
+        check_prf(attestation, assertion, mode=mode)
         passkeys = () if mode is Mode.VAULT_HELD else (_passkey_recipient(assertion),)
         return EnvelopeContent(
             archive_identities=(identity,), passkey_recipients=passkeys, recovery_recipient=recovery_recipient
@@ -78,7 +78,7 @@ def enroll(session: Session, *, user_name: str, mode: Mode, recovery_key: Recove
     effective = CredentialSet((own,), recovery_public_key=recovery.credential().public_key)
     stored = yield from store_once(session, first_content, mode=mode, effective=effective)
     try:
-        trial = yield from release_once(session, mode=mode)
+        trial, _ = yield from release_once(session, mode=mode)
     except WrongPrf as error:
         raise PrfUnstable(
             "the envelope does not open with the passkey that locked it: delete this vault, and enroll another passkey"
@@ -99,7 +99,7 @@ def enroll(session: Session, *, user_name: str, mode: Mode, recovery_key: Recove
 def _register(
     session: Session, *, user_name: str, mode: Mode, recovery: RecoveryKey
 ) -> Flow[tuple[Attestation, PublicCredential]]:
-    user_handle = session.random(_USER_HANDLE_BYTES)
+    user_handle = session.random(USER_HANDLE_BYTES)
     request = ceremony_pb2.CeremonyRequest(
         client_random=session.random(CLIENT_RANDOM_BYTES),
         register=ceremony_pb2.RegisterOperation(
@@ -115,10 +115,11 @@ def _register(
             user_handle=user_handle,
             user_name=user_name,
             algorithms=begun.service.algorithms,
+            exclude=(),
             prf_input=PRF_INPUT,
         )
     )
-    own = _public_credential(attestation)
+    own = public_credential(attestation)
     verified = yield from complete(
         session,
         begun,
@@ -129,13 +130,15 @@ def _register(
         vault_service_pb2.CompleteRegistrationResponse,
         receipt_for=ReceiptFor.REGISTER,
     )
-    yield from learn(session, verified, memory=replace(session.memory, credentials=CredentialSet((own,)), mode=mode))
+    life = session.memory.life
+    memory = replace(session.memory, mode=mode, life=None if life is None else life + 1)
+    yield from learn(session, verified, memory=memory, credentials=CredentialSet((own,)))
     if parse(vault_service_pb2.RegistrationReply, verified.reply).credential_id != own.credential_id:
         raise ReplyMismatch("the vault signed that it registered another passkey")
     return attestation, own
 
 
-def _public_credential(attestation: Attestation) -> PublicCredential:
+def public_credential(attestation: Attestation) -> PublicCredential:
     """Return the new passkey's public part as the vault will list it."""
     try:
         return attested_credential(attestation_message(attestation))
@@ -143,7 +146,7 @@ def _public_credential(attestation: Attestation) -> PublicCredential:
         raise AuthenticatorError(f"the authenticator's answer cannot be used: {error}") from error
 
 
-def _check_prf(attestation: Attestation, assertion: Assertion, *, mode: Mode) -> None:
+def check_prf(attestation: Attestation, assertion: Assertion, *, mode: Mode) -> None:
     """Find out before anything is stored that this passkey's PRF will not do."""
     if mode is Mode.VAULT_HELD:
         return

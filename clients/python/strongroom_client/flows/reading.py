@@ -14,8 +14,10 @@ from strongroom_client.flows.answers import (
     parse,
     require_owner,
     require_uncontested,
+    tell,
     verify_answer,
 )
+from strongroom_client.notices import changes_seen, status_notices
 from strongroom_client.session import Session
 from strongroom_client.steps import Flow, Keep, Rpc, call
 from strongroom_client.verification.credential_sets import credential_set
@@ -57,9 +59,15 @@ def ask_vault(session: Session) -> Flow[VaultStatus]:
     require_owner(session, tenant=reply.tenant, account=reply.account)
     if (reply.state == resources_pb2.VAULT_STATE_NONE) != (verified.position.version == 0):
         raise ReplyMismatch("the vault's answer has a version without a record, or a record without a version")
+    known, status = session.memory, describe_vault(reply, verified.position)
     credentials = credential_set(reply.credentials, recovery_public_key=reply.recovery_public_key)
-    yield from learn(session, verified, memory=replace(session.memory, credentials=credentials))
-    return describe_vault(reply, version=verified.position.version, chain_head=verified.position.chain_head)
+    aside = reply.set_aside
+    set_aside = credential_set(aside.credentials, recovery_public_key=aside.recovery_public_key)
+    memory = replace(known, pending=status.pending, life=reply.life)
+    yield from learn(session, verified, memory=memory, credentials=credentials, set_aside=set_aside)
+    yield from tell(session, status_notices(status))
+    yield from tell(session, changes_seen(known=known, shown=session.memory, state=status.state))
+    return status
 
 
 def ask_history(session: Session) -> Flow[tuple[HistoryEvent, ...]]:
@@ -73,9 +81,7 @@ def ask_history(session: Session) -> Flow[tuple[HistoryEvent, ...]]:
     known, place = session.memory.position, PageStart(b"", None)
     while True:
         page = yield from ask_page(session, place, known=known)
-        at_same = page.verified.position == session.memory.position
-        credentials = session.memory.credentials if at_same else None
-        yield from learn(session, page.verified, memory=replace(session.memory, credentials=credentials))
+        yield from learn(session, page.verified, memory=session.memory)
         events.extend(describe_event(event) for event in page.events)
         if page.next is None:
             return tuple(events)

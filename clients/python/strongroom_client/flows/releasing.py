@@ -15,15 +15,13 @@ from strongroom_client.errors import ReplyMismatch
 from strongroom_client.flows.answers import learn, parse, require_uncontested
 from strongroom_client.flows.ceremonies import (
     CLIENT_RANDOM_BYTES,
-    Begun,
     begin,
     complete,
     expected_mode,
     once_more,
-    sign,
 )
-from strongroom_client.flows.messages import assertion_message, recovery_message
-from strongroom_client.flows.storing import prf_identity
+from strongroom_client.flows.reading import ask_vault
+from strongroom_client.flows.signing import ANY_PASSKEY, By, Signed, authorize
 from strongroom_client.hpke import open_from_vault
 from strongroom_client.memory import Mode
 from strongroom_client.recovery_key import RecoveryKey
@@ -69,11 +67,12 @@ def release(session: Session, *, mode: Mode | None = None, recovery_key: Recover
     """
     require_uncontested(session)
     chosen = expected_mode(session, mode)
-    return (yield from once_more(lambda: release_once(session, mode=chosen, recovery_key=recovery_key)))
+    released, _ = yield from once_more(lambda: release_once(session, mode=chosen, by=By(recovery_key=recovery_key)))
+    return released
 
 
-def release_once(session: Session, *, mode: Mode, recovery_key: RecoveryKey | None = None) -> Flow[Released]:
-    """Release in one ceremony."""
+def release_once(session: Session, *, mode: Mode, by: By = ANY_PASSKEY) -> Flow[tuple[Released, Signed]]:
+    """Release in one ceremony; also return who signed, and so opened."""
     private_key = X25519PrivateKey.from_private_bytes(session.random(32))
     request = ceremony_pb2.CeremonyRequest(
         client_random=session.random(CLIENT_RANDOM_BYTES),
@@ -84,38 +83,37 @@ def release_once(session: Session, *, mode: Mode, recovery_key: RecoveryKey | No
         ),
     )
     begun = yield from begin(session, request, mode=mode)
-    assertion, identity = yield from _authorize(begun, recovery_key, mode=mode)
+    signed = yield from authorize(begun, by, opens=mode)
     verified = yield from complete(
         session,
         begun,
         Rpc.RELEASE_ENVELOPE,
-        vault_service_pb2.ReleaseEnvelopeRequest(ceremony=begun.checked.ceremony, assertion=assertion),
+        vault_service_pb2.ReleaseEnvelopeRequest(ceremony=begun.checked.ceremony, assertion=signed.message),
         vault_service_pb2.ReleaseEnvelopeResponse,
         receipt_for=ReceiptFor.RELEASE,
     )
-    yield from learn(session, verified, memory=replace(session.memory, credentials=begun.credentials))
+    yield from learn(session, verified, memory=session.memory, credentials=begun.credentials)
     sealed = parse(vault_service_pb2.ReleaseReply, verified.reply).sealed_envelopes
     opened = open_from_vault(sealed, private_key=private_key, challenge=begun.checked.challenge)
     envelopes = parse(vault_service_pb2.ReleasedEnvelopes, opened).envelopes
+    yield from _forget_another_life(session, envelopes)
     _check_envelopes(envelopes, session=session, mode=mode)
-    released = _open_all(envelopes, identity=identity)
-    yield from _remember_opened(session, released.opened[0], mode=mode)
-    return released
+    released = _open_all(envelopes, identity=signed.identity)
+    yield from remember_opened(session, released.opened[0], mode=mode)
+    return released, signed
 
 
-def _authorize(
-    begun: Begun, recovery_key: RecoveryKey | None, *, mode: Mode
-) -> Flow[tuple[resources_pb2.Assertion, ArchiveIdentity | None]]:
-    """Return what to send, and the identity that opens envelopes of mode PRF; None for mode vault_held."""
-    if recovery_key is not None:
-        credential = recovery_key.credential()
-        if credential.public_key != begun.credentials.recovery_public_key:
-            raise ReplyMismatch("this recovery key is not the one that the vault knows")
-        message = recovery_message(credential, challenge=begun.checked.challenge)
-        return message, recovery_key.age_identity() if mode is Mode.PRF else None
-    assertion = yield from sign(begun)
-    # Without a PRF output nothing is sent: a release that could not be opened would only use up the day's quota.
-    return assertion_message(assertion), prf_identity(assertion) if mode is Mode.PRF else None
+def _forget_another_life(session: Session, envelopes: Sequence[vault_service_pb2.ReleasedEnvelope]) -> Flow[None]:
+    """Where all envelopes are older than one opened here, ask whether an earlier life was reopened since.
+
+    The vault signs which life it is; it is told to the user, and what was opened in the other life counts no more.
+    """
+    memory = session.memory
+    if not envelopes or envelopes[0].archive_version >= memory.opened_archive_version or memory.life is None:
+        return
+    yield from ask_vault(session)
+    if session.memory.life != memory.life:
+        session.memory = replace(session.memory, opened_archive_version=0, archive_recipient=None)
 
 
 def _check_envelopes(envelopes: Sequence[vault_service_pb2.ReleasedEnvelope], *, session: Session, mode: Mode) -> None:
@@ -150,7 +148,7 @@ def _open(envelope: bytes, identity: ArchiveIdentity | None) -> EnvelopeContent:
     return decode_vault_held_envelope(envelope) if identity is None else open_envelope(envelope, identity=identity)
 
 
-def _remember_opened(session: Session, newest: OpenedEnvelope, *, mode: Mode) -> Flow[None]:
+def remember_opened(session: Session, newest: OpenedEnvelope, *, mode: Mode) -> Flow[None]:
     """Remember what backups are encrypted to, and that the newest envelope opened: the next request confirms it.
 
     Raises:

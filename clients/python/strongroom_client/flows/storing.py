@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from strongroom.v1 import ceremony_pb2, vault_service_pb2
 from strongroom_client.age_keys import ArchiveIdentity
@@ -18,7 +19,7 @@ from strongroom_client.envelope import (
 from strongroom_client.envelope_content import EnvelopeContent
 from strongroom_client.errors import PrfUnavailable, ReplyMismatch
 from strongroom_client.fields import hash_fields
-from strongroom_client.flows.answers import learn, parse, require_uncontested
+from strongroom_client.flows.answers import Verified, learn, parse, require_uncontested
 from strongroom_client.flows.ceremonies import (
     CLIENT_RANDOM_BYTES,
     Begun,
@@ -39,6 +40,18 @@ from strongroom_client.verification.receipts import ReceiptFor
 SECRET_BYTES = 32
 _SECRET_LABEL = "strongroom/v1/store-secret"  # noqa: S105  a label, not a secret
 ContentFor = Callable[[Begun, Assertion], EnvelopeContent]
+
+
+class StoredReply(Protocol):
+    """The reply to whatever stores an envelope."""
+
+    @property
+    def archive_version(self) -> int:
+        """The new archive version."""
+
+    @property
+    def envelope_sha256(self) -> bytes:
+        """SHA-256 of the envelope that the keeper wrapped, 32 bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +109,16 @@ def store_once(
         receipt_for=ReceiptFor.STORE,
     )
     credentials = begun.credentials if effective is None else effective
-    yield from learn(session, verified, memory=replace(session.memory, credentials=credentials, mode=mode))
-    reply = parse(vault_service_pb2.StoreReply, verified.reply)
+    yield from learn(session, verified, memory=replace(session.memory, mode=mode), credentials=credentials)
+    return check_stored(parse(vault_service_pb2.StoreReply, verified.reply), verified, envelope=envelope)
+
+
+def check_stored(reply: StoredReply, verified: Verified, *, envelope: bytes) -> Stored:
+    """Return the archive version that the vault has signed for, of exactly `envelope`.
+
+    Raises:
+        ReplyMismatch: it stored another envelope, or under another version.
+    """
     if reply.envelope_sha256 != hashlib.sha256(envelope).digest():
         raise ReplyMismatch("the vault signed that it stored another envelope than this client sent")
     if reply.archive_version != verified.position.version:

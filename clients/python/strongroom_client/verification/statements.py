@@ -20,7 +20,8 @@ from strongroom.v1 import ceremony_pb2, resources_pb2
 from strongroom_client.clock import Millis
 from strongroom_client.errors import StatementMismatch
 from strongroom_client.fields import hash_fields
-from strongroom_client.timestamps import millis_of
+from strongroom_client.pending import Pending
+from strongroom_client.timestamps import millis_of, optional_millis
 from strongroom_client.verification.positions import HEAD_BYTES, Position, check_goes_on
 
 FORMAT: Final = 1
@@ -45,6 +46,7 @@ class Expected:
         known: version and head that this device remembers.
         listed_digest: digest of the credentials listed beside the ceremony.
         known_digest: digest of the credentials that this device remembers at `known`; None where it remembers none.
+        about_set_aside: whether what a reset has set aside is meant; credentials are then those of that life.
         now: this device's time.
     """
 
@@ -57,17 +59,22 @@ class Expected:
     known: Position
     listed_digest: bytes
     known_digest: bytes | None
+    about_set_aside: bool
     now: Millis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedCeremony:
-    """A ceremony that may be signed: its bytes, its challenge (32 bytes), where it began and when it ends."""
+    """A ceremony that may be signed: its bytes, its challenge (32 bytes), where it began and when it ends.
+
+    `pending` is what waits to be erased: the keeper's word once it has taken the ceremony.
+    """
 
     ceremony: bytes
     challenge: bytes
     position: Position
     expires_at: Millis
+    pending: Pending
 
 
 def challenge_of(ceremony: bytes) -> bytes:
@@ -98,10 +105,23 @@ def check_ceremony(ceremony: bytes, *, expected: Expected) -> CheckedCeremony:
         raise StatementMismatch("the ceremony is about other credentials than were listed with it")
     if position == expected.known and expected.known_digest not in {None, expected.listed_digest}:
         raise StatementMismatch("the ceremony is about other credentials than this device knows at that version")
+    if expected.about_set_aside and not statement.HasField("set_aside_erase_time"):
+        raise StatementMismatch("the ceremony says that nothing is set aside")
     expires_at = millis_of(statement.expire_time, otherwise=StatementMismatch)
     _check_expiry(expires_at, now=expected.now)
     return CheckedCeremony(
-        ceremony=ceremony, challenge=challenge_of(ceremony), position=position, expires_at=expires_at
+        ceremony=ceremony,
+        challenge=challenge_of(ceremony),
+        position=position,
+        expires_at=expires_at,
+        pending=_pending(statement),
+    )
+
+
+def _pending(statement: ceremony_pb2.Statement) -> Pending:
+    return Pending(
+        set_aside_erase_at=optional_millis(statement, "set_aside_erase_time", otherwise=StatementMismatch),
+        account_erase_at=optional_millis(statement, "account_erase_time", otherwise=StatementMismatch),
     )
 
 

@@ -29,6 +29,7 @@ EXPECTED = Expected(
     known=Position(4, HEAD),
     listed_digest=DIGEST,
     known_digest=DIGEST,
+    about_set_aside=False,
     now=Millis(NOW),
 )
 Spoil = Callable[[ceremony_pb2.Statement], None]

@@ -1,0 +1,139 @@
+"""Adding a passkey: it attests itself first, then a passkey of the vault, or the recovery key, lets it in.
+
+The trial release at the end proves, as at enrollment, that the new passkey's PRF opens what it was added to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+
+from strongroom_client.age_keys import ArchiveIdentity, recipient_of
+from strongroom_client.authenticators.port import Attestation
+from strongroom_client.envelope import PRF_INPUT, WrongPrf
+from strongroom_client.envelope_content import EnvelopeContent, PasskeyRecipient
+from strongroom_client.errors import BeginAgain, PrfUnstable
+from strongroom_client.flows.answers import require_uncontested
+from strongroom_client.flows.ceremonies import Begun, begin, expected_mode
+from strongroom_client.flows.enrolling import USER_HANDLE_BYTES, check_prf, public_credential
+from strongroom_client.flows.messages import attestation_message
+from strongroom_client.flows.releasing import release_once
+from strongroom_client.flows.rewrapping import ADD, Current, complete_change, open_current, request_of, rewrap
+from strongroom_client.flows.signing import ANY_PASSKEY, By, authorize
+from strongroom_client.flows.storing import Stored, prf_identity
+from strongroom_client.memory import Mode
+from strongroom_client.recovery_key import RecoveryKey
+from strongroom_client.session import Session
+from strongroom_client.steps import CreatePasskey, Flow, UsePasskey, create_passkey, use_passkey
+from strongroom_client.verification.credential_sets import CredentialSet, PublicCredential
+
+_LOCAL_CHALLENGE_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addition:
+    """A passkey that was added, and the archive version of the envelope that it opens too."""
+
+    credential_id: bytes
+    archive_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """A further passkey, the ceremony that it attested itself in, and what opens envelopes that are locked for it."""
+
+    begun: Begun
+    attestation: Attestation
+    own: PublicCredential
+    identity: ArchiveIdentity | None = field(repr=False)
+
+
+def add_passkey(
+    session: Session, *, user_name: str, recovery_key: RecoveryKey | None = None, mode: Mode | None = None
+) -> Flow[Addition]:
+    """Add a passkey, on the further authenticator, by one of the vault's or by the recovery key.
+
+    Prompts: to open the envelope and to let it in (none for the recovery key); on the further authenticator to create
+    it, to evaluate its PRF, and for the trial.
+
+    Raises:
+        BeginAgain: another change came between; never repeated by itself.
+        PrfUnstable: the new passkey's PRF gave two different outputs. If it was added already it should be removed.
+    """
+    require_uncontested(session)
+    chosen = expected_mode(session, mode)
+    by = ANY_PASSKEY if recovery_key is None else By(recovery_key=recovery_key)
+    current = yield from open_current(session, mode=chosen, by=by)
+    made = yield from _make(session, user_name=user_name, mode=chosen)
+    stored = yield from _let_in(session, current, made, mode=chosen)
+    try:
+        yield from release_once(session, mode=chosen, by=By(allow=(made.own.credential_id,), further=True))
+    except WrongPrf as error:
+        raise PrfUnstable("the new passkey does not open the envelope that was locked for it: remove it") from error
+    return Addition(credential_id=made.own.credential_id, archive_version=stored.archive_version)
+
+
+def _make(session: Session, *, user_name: str, mode: Mode) -> Flow[_Made]:
+    user_handle = session.random(USER_HANDLE_BYTES)
+    request = request_of(session)
+    request.attest.user_handle = user_handle
+    begun = yield from begin(session, request, mode=mode)
+    attestation = yield from create_passkey(
+        CreatePasskey(
+            rp_id=begun.service.rp_id,
+            origin=begun.service.origin,
+            challenge=begun.checked.challenge,
+            user_handle=user_handle,
+            user_name=user_name,
+            algorithms=begun.service.algorithms,
+            exclude=begun.credentials.ids,
+            prf_input=PRF_INPUT,
+            further=True,
+        )
+    )
+    own = public_credential(attestation)
+    identity = (yield from _evaluate(session, begun, attestation)) if mode is Mode.PRF else None
+    return _Made(begun=begun, attestation=attestation, own=own, identity=identity)
+
+
+def _evaluate(session: Session, begun: Begun, attestation: Attestation) -> Flow[ArchiveIdentity]:
+    """Evaluate the new passkey's PRF by a signature for nobody: its challenge is this device's own, and stays here."""
+    assertion = yield from use_passkey(
+        UsePasskey(
+            rp_id=begun.service.rp_id,
+            origin=begun.service.origin,
+            challenge=session.random(_LOCAL_CHALLENGE_BYTES),
+            allow=(attestation.credential_id,),
+            prf_input=PRF_INPUT,
+            further=True,
+        )
+    )
+    check_prf(attestation, assertion, mode=Mode.PRF)
+    return prf_identity(assertion)
+
+
+def _let_in(session: Session, current: Current, made: _Made, *, mode: Mode) -> Flow[Stored]:
+    content = _with(current.content, made)
+    rewrapped = rewrap(content, mode=mode, opens=(current.opener.identity, made.identity))
+    request = request_of(session)
+    request.add_credential.credential_id = made.own.credential_id
+    request.add_credential.cose_key_sha256 = hashlib.sha256(made.own.cose_key).digest()
+    request.add_credential.envelope_sha256 = rewrapped.sha256
+    begun = yield from begin(session, request, mode=mode)
+    if begun.checked.position != made.begun.checked.position:
+        raise BeginAgain("BEGIN_AGAIN")  # the vault would say so too, after a prompt for nothing
+    signed = yield from authorize(begun, current.by)
+    before = begun.credentials
+    after = CredentialSet(tuple(sorted((*before.passkeys, made.own))), before.recovery_public_key)
+    more = {
+        "attest_ceremony": made.begun.checked.ceremony,
+        "attestation": attestation_message(made.attestation),
+    }
+    return (yield from complete_change(session, begun, ADD, signed, rewrapped, credentials=after, more=more))
+
+
+def _with(content: EnvelopeContent, made: _Made) -> EnvelopeContent:
+    if made.identity is None:
+        return content
+    recipient = PasskeyRecipient(credential_id=made.own.credential_id, recipient=recipient_of(made.identity))
+    return replace(content, passkey_recipients=(*content.passkey_recipients, recipient))

@@ -1,0 +1,116 @@
+"""What a user should be told beside the result of a call: who changed the vault, and what waits to be erased.
+
+A stolen login can reset a vault, and a tenant can ask for an account's erasure; both wait, so that the owner sees it
+and acts. Notices come from what the vault has signed, or from a ceremony that it has accepted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, unique
+from typing import Final
+
+from strongroom_client.clock import Millis
+from strongroom_client.descriptions import VaultStatus
+from strongroom_client.memory import AccountMemory
+from strongroom_client.pending import Pending
+from strongroom_client.verification.credential_sets import CredentialSet
+
+
+@unique
+class NoticeKind(Enum):
+    """What it is about; the value is its name for programs."""
+
+    SET_ASIDE = "set-aside"
+    ACCOUNT_ERASURE = "account-erasure"
+    CLOSED = "closed"
+    QUARANTINED = "passkey-quarantined"
+    PASSKEY_ADDED = "passkey-added"
+    PASSKEY_REMOVED = "passkey-removed"
+    RECOVERY_KEY_CHANGED = "recovery-key-changed"
+    ANOTHER_LIFE = "another-life"
+
+
+_REMOVED = "a passkey was removed elsewhere: restore once, so that backups from here use the new key"
+_ADDED = "a passkey was added elsewhere"
+_ENDED: Final = {
+    "empty": "the vault was reset elsewhere, with an account token alone: was it you?",
+    "deleted": "the vault was deleted elsewhere",
+    "exhausted": "the attempts were used up elsewhere, and the vault has erased what it kept",
+    "erased": "the vault was erased at the product's request",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One thing to be told.
+
+    Attributes:
+        kind: what it is about.
+        said: in words, for the user.
+        at: when something is to be erased, unix milliseconds; None where nothing is.
+        credential_id: the passkey concerned; empty where none is.
+    """
+
+    kind: NoticeKind
+    said: str
+    at: Millis | None = None
+    credential_id: bytes = b""
+
+
+def unheard(_: Notice) -> None:
+    """Do nothing: who gives nothing to notify asks the client for its notices."""
+
+
+def pending_notices(pending: Pending) -> tuple[Notice, ...]:
+    """Return what is to be told of what waits."""
+    notices = []
+    if pending.set_aside_erase_at is not None:
+        said = "an earlier life of this vault was set aside by a reset, and will be erased; its passkeys can reopen it"
+        notices.append(Notice(kind=NoticeKind.SET_ASIDE, said=said, at=pending.set_aside_erase_at))
+    if pending.account_erase_at is not None:
+        said = "the product has asked for this account's erasure from the vault; only the product can take that back"
+        notices.append(Notice(kind=NoticeKind.ACCOUNT_ERASURE, said=said, at=pending.account_erase_at))
+    return tuple(notices)
+
+
+def status_notices(status: VaultStatus) -> tuple[Notice, ...]:
+    """Return what is to be told of a record as it is."""
+    notices = [*pending_notices(status.pending)]
+    if status.closed:
+        said = "all attempts are used up, and the vault is closed; the recovery key reopens it at once"
+        notices.append(Notice(kind=NoticeKind.CLOSED, said=said))
+    said = "this passkey was set aside, because its counter went back: it may have been copied"
+    notices.extend(
+        Notice(kind=NoticeKind.QUARANTINED, said=said, credential_id=passkey.credential_id)
+        for passkey in status.passkeys
+        if passkey.quarantined
+    )
+    return tuple(notices)
+
+
+def changes_seen(*, known: AccountMemory, shown: AccountMemory, state: str) -> tuple[Notice, ...]:
+    """Return what has become of a record since this device last saw it: by others, since own changes are remembered."""
+    if known.credentials is None or shown.credentials is None:
+        return ()
+    another = known.life is not None and known.life not in {0, shown.life}
+    if known.credentials.passkeys and (another or state in _ENDED):
+        said = _ENDED.get(state, "the vault was begun anew, or an earlier life of it reopened, elsewhere")
+        return (Notice(kind=NoticeKind.ANOTHER_LIFE, said=said),)
+    return credentials_changed(known=known.credentials, shown=shown.credentials)
+
+
+def credentials_changed(*, known: CredentialSet, shown: CredentialSet) -> tuple[Notice, ...]:
+    """Return who may sign now and could not before, and the other way round."""
+    before, now = set(known.passkeys), set(shown.passkeys)
+    notices = [
+        *(_of(NoticeKind.PASSKEY_REMOVED, _REMOVED, one.credential_id) for one in sorted(before - now)),
+        *(_of(NoticeKind.PASSKEY_ADDED, _ADDED, one.credential_id) for one in sorted(now - before)),
+    ]
+    if known.recovery_public_key not in {b"", shown.recovery_public_key}:
+        notices.append(Notice(kind=NoticeKind.RECOVERY_KEY_CHANGED, said="the recovery key was replaced elsewhere"))
+    return tuple(notices)
+
+
+def _of(kind: NoticeKind, said: str, credential_id: bytes) -> Notice:
+    return Notice(kind=kind, said=said, credential_id=credential_id)
