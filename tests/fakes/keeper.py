@@ -14,7 +14,6 @@ from strongroom_service.application.keepers import (
     Caller,
     CommitOrder,
     Completion,
-    NothingDue,
     Receipt,
     SignedReply,
     StaleRecord,
@@ -35,7 +34,6 @@ class FakeKeeper:
         refusal: told inside the verdict, so after its commit.
         raises: raised by the next call in place of an answer.
         already_granted: whether judging finds that it was granted before.
-        due: whether something in every record is due to be erased.
         newest: version of the newest row presented.
         on_call: run at the start of each call with its name, for races.
     """
@@ -45,7 +43,6 @@ class FakeKeeper:
         self.refusal: Refusal | None = None
         self.raises: Exception | None = None
         self.already_granted = False
-        self.due = False
         self.newest = 0
         self.on_call: Callable[[str], None] = lambda _: None
         self.asked: list[dict[str, object]] = []
@@ -100,16 +97,6 @@ class FakeKeeper:
     ) -> SignedReply:
         await self._enter("list_tenant_events", caller=caller, nonce=nonce, cursor=cursor, events=events, more=more)
         return SignedReply(reply=b"feed", receipt=RECEIPT)
-
-    async def sweep(self, *, row: RecordRow) -> CommitOrder | NothingDue:
-        await self._enter("sweep", row=row)
-        self._see(row)
-        if self.due:
-            change = Change(
-                record_id=row.record_id, version=row.version + 1, at=1, sealed_record=b"swept", sealed_event=b"event"
-            )
-            return CommitOrder(change=change, refusal=None, outcome=Outcome.GRANTED)
-        return NothingDue(next_at=None)
 
     async def probe(self) -> None:
         await self._enter("probe")

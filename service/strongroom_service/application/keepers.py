@@ -108,13 +108,6 @@ class AlreadyGranted:
     """This very completion was granted and committed before; the row presented can be fulfilled."""
 
 
-@dataclass(frozen=True, slots=True)
-class NothingDue:
-    """Nothing in a record is due to be erased; `next_at` (unix milliseconds) is when something will be, if ever."""
-
-    next_at: int | None
-
-
 class Keeper(Protocol):
     """What the use cases ask of a keeper.
 
@@ -146,9 +139,6 @@ class Keeper(Protocol):
         self, caller: TenantCaller, *, nonce: bytes, cursor: bytes, events: tuple[FeedRow, ...], more: bool
     ) -> SignedReply:
         """Return the signed ListTenantEventsReply: those of `events`, the rows after `cursor`, that are its own."""
-
-    async def sweep(self, *, row: RecordRow) -> CommitOrder | NothingDue:
-        """Erase what is due in `row`. Time alone decides: there is no caller."""
 
     async def list_events(
         self, caller: Caller, *, nonce: bytes, page_token: bytes, row: RecordRow | None, events: tuple[EventRow, ...]

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.events import Swept
 from strongroom_service.domain.records import GENESIS_HEAD, Record, SetAside, VaultState
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 def to_tombstone(record: Record, state: VaultState) -> Record:
@@ -72,12 +68,3 @@ def without_due(record: Record, *, now: Millis) -> tuple[Record, tuple[Swept, ..
     if record.set_aside is not None and now >= record.set_aside.erase_at:
         return replace(record, set_aside=None), (Swept.SET_ASIDE,)
     return record, ()
-
-
-def next_due_at(record: Record) -> Millis | None:
-    """Return when the next erasure is due, if one is pending."""
-    pending: Iterable[Millis | None] = (
-        record.account_erase_at,
-        None if record.set_aside is None else record.set_aside.erase_at,
-    )
-    return min((at for at in pending if at is not None), default=None)

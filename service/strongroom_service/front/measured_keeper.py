@@ -18,7 +18,6 @@ if TYPE_CHECKING:
         CommitOrder,
         Completion,
         Keeper,
-        NothingDue,
         SignedReply,
         TenantCaller,
     )
@@ -75,10 +74,6 @@ class MeasuredKeeper:
         """See the port."""
         answer = self._keeper.list_tenant_events(caller, nonce=nonce, cursor=cursor, events=events, more=more)
         return await self._measure(KeeperCallKind.LIST_TENANT_EVENTS, answer)
-
-    async def sweep(self, *, row: RecordRow) -> CommitOrder | NothingDue:
-        """See the port."""
-        return await self._measure(KeeperCallKind.SWEEP, self._keeper.sweep(row=row))
 
     async def probe(self) -> None:
         """See the port."""

@@ -82,10 +82,10 @@ class CaseReader:
         identity = self._tenant_tokens.verify(caller.tenant_token, scope=TenantScope.FEED, now=self._clock.now())
         return self._tenant(identity.tenant)
 
-    def of_sweep(self, call: frames_pb2.SweepCall, *, opener: RecordOpener) -> SweepCase:
+    def of_sweep(self, row: frames_pb2.Row, *, opener: RecordOpener) -> SweepCase:
         """Return the case of a record that time alone is asked about. Raises as `RecordOpener.open_unasked`."""
         now = self._clock.now()
-        record_id, opened = opener.open_unasked(call.row)
+        record_id, opened = opener.open_unasked(row)
         record, swept = without_due(opened, now=now)
         return SweepCase(record_id=record_id, record=record, swept=swept, now=now)
 

@@ -128,8 +128,6 @@ class KeeperHandler:
                 return frames_pb2.KeeperReply(begin=self._begin(call.begin))
             case "judge":
                 return frames_pb2.KeeperReply(judge=self._judge(call.judge, call.request_id))
-            case "sweep":
-                return self._sweep(call.sweep, call.request_id)
             case _:
                 reply, receipt = self._answer_signed(call)
                 return frames_pb2.KeeperReply(signed=frames_pb2.SignedReply(reply=reply, receipt=receipt))
@@ -203,15 +201,20 @@ class KeeperHandler:
             return frames_pb2.JudgeReply(already_granted=frames_pb2.AlreadyGranted())
         return self._to_be_committed(chamber, step, record_id=case_.record_id, request_id=request_id)
 
-    def _sweep(self, call: frames_pb2.SweepCall, request_id: str) -> frames_pb2.KeeperReply:
+    def sweep(self, row: frames_pb2.Row) -> frames_pb2.CommitOrder | None:
+        """Return the change that erases what is due in `row`, if anything is.
+
+        Raises:
+            StaleRow, RecordRejected: as `RecordOpener.open_unasked`.
+            ClockUntrusted, TokenFault, Misconfigured: nothing can be judged now.
+        """
         self._check_clock()
         chamber = self._open_chamber
-        case_ = self._cases.of_sweep(call, opener=chamber.opener)
+        case_ = self._cases.of_sweep(row, opener=chamber.opener)
         step = chamber.judge.sweep(case_)
-        if isinstance(step, SealedStep):
-            order = self._to_be_committed(chamber, step, record_id=case_.record_id, request_id=request_id)
-            return frames_pb2.KeeperReply(judge=order)
-        return frames_pb2.KeeperReply(nothing_due=frames_pb2.NothingDueReply(next_at=step or 0))
+        if step is None:
+            return None
+        return self._to_be_committed(chamber, step, record_id=case_.record_id, request_id="").commit
 
     def _to_be_committed(
         self, chamber: _Chamber, step: SealedStep, *, record_id: bytes, request_id: str

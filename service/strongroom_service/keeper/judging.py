@@ -13,7 +13,6 @@ from strongroom_service.domain.credentials import RecoveryVerified, Verified
 from strongroom_service.domain.decisions import Attempt, Decided, decide_assertion, decide_registration
 from strongroom_service.domain.errors import InvalidField, Reason, Refusal
 from strongroom_service.domain.events import Evidence
-from strongroom_service.domain.lives import next_due_at
 from strongroom_service.domain.orders import Order, decide_order, decide_sweep
 from strongroom_service.domain.preconditions import check_live, require_vault
 from strongroom_service.domain.records import find_grant, head_of, next_head, subject_of
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from strongroom_service.domain.ceremonies import RecoverySignature
-    from strongroom_service.domain.clock import Millis
     from strongroom_service.domain.credentials import WebAuthnAssertion, WebAuthnAttestation
     from strongroom_service.domain.records import Record
     from strongroom_service.keeper.case import Case, SweepCase
@@ -83,10 +81,10 @@ class Judge:
             return None
         return self._seal(decided, previous_head=head_of(case.record), record_id=case.record_id)
 
-    def sweep(self, case: SweepCase) -> SealedStep | Millis | None:
-        """Erase what is due in a record; if nothing is, return when something will be, if ever."""
+    def sweep(self, case: SweepCase) -> SealedStep | None:
+        """Erase what is due in a record; None where nothing is."""
         if not case.swept:
-            return next_due_at(case.record)
+            return None
         decided = decide_sweep(case.record, swept=case.swept, now=case.now)
         return self._seal(decided, previous_head=case.record.chain_head, record_id=case.record_id)
 

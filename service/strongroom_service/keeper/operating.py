@@ -14,6 +14,7 @@ from strongroom_service.domain.errors import Fault, Misconfigured, RecordRejecte
 from strongroom_service.keeper.formats.checkpoint import sign_checkpoint
 from strongroom_service.keeper.formats.export import ExportTally
 from strongroom_service.keeper.formats.sealing import Kind
+from strongroom_service.keeper.presented import StaleRow
 from strongroom_service.keeper.unsealing import event_key, unseal_event, unseal_own_record
 from strongroom_service.keeper.vault_keys import keep_checkpoint
 
@@ -61,6 +62,8 @@ class OperatorHandler:
             case "checkpoint_rows":
                 opened = [self._add_leaf(row) for row in call.checkpoint_rows.rows]
                 return operator_pb2.OperatorReply(open_records=operator_pb2.OpenRecordsReply(rows=opened))
+            case "sweep":
+                return operator_pb2.OperatorReply(sweep=self._sweep(call.sweep.row))
             case "finish_checkpoint":
                 return operator_pb2.OperatorReply(finish_checkpoint=self._finish_checkpoint())
             case _:
@@ -130,6 +133,13 @@ class OperatorHandler:
                 continue
             return operator_pb2.FindPlaceReply(place=place)
         return operator_pb2.FindPlaceReply()
+
+    def _sweep(self, row: frames_pb2.Row) -> operator_pb2.SweepReply:
+        try:
+            change = self._keeper.sweep(row)
+        except StaleRow:
+            return operator_pb2.SweepReply(moved_on=True)
+        return operator_pb2.SweepReply(commit=change)
 
     def _add_leaf(self, row: frames_pb2.Row) -> operator_pb2.OpenedRow:
         record = unseal_own_record(self._keeper.keys, row)

@@ -126,11 +126,6 @@ def list_tenant_events_call(
     return frames.KeeperCall(request_id=caller.request_id, list_tenant_events=call)
 
 
-def sweep_call(row: RecordRow) -> frames.KeeperCall:
-    """Return the call behind `Keeper.sweep`."""
-    return frames.KeeperCall(sweep=frames.SweepCall(row=_row(row)))
-
-
 def _account_token(caller: Caller | TenantCaller) -> str:
     return caller.account_token if isinstance(caller, Caller) else ""
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
         Caller,
         CommitOrder,
         Completion,
-        NothingDue,
         SignedReply,
         TenantCaller,
     )
@@ -166,10 +165,6 @@ class KeeperPool:
         """See the port."""
         call = codec.list_tenant_events_call(caller, nonce=nonce, cursor=cursor, events=events, more=more)
         return replies.signed_reply(await self._ask(call))
-
-    async def sweep(self, *, row: RecordRow) -> CommitOrder | NothingDue:
-        """See the port."""
-        return replies.sweep_verdict(await self._ask(codec.sweep_call(row), row))
 
     async def probe(self) -> None:
         """See the port."""

@@ -13,11 +13,13 @@ from strongroom_service.application.evidence import (
     Place,
     VaultStanding,
 )
-from strongroom_service.application.rows import EventRow, RecordRow, VaultRow
+from strongroom_service.application.rows import Change, EventRow, RecordRow, VaultRow
+from strongroom_service.application.sweep import Unswept
 from strongroom_service.domain.chains import Look, Opened, Strange
 from strongroom_service.domain.checkpoints import CheckpointHead, Leaf, SignedCheckpoint
 from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.errors import Fault
+from strongroom_service.link import replies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -86,6 +88,14 @@ class OperatorKeeper:
         )
         found = (await self._connection.ask(operator_pb2.OperatorCall(find_place=asked), reply="find_place")).find_place
         return Place(found.place.record_id, found.place.version) if found.HasField("place") else None
+
+    async def sweep(self, row: RecordRow) -> Change | Unswept:
+        """See `SweepKeeper.sweep`."""
+        call = operator_pb2.OperatorCall(sweep=operator_pb2.SweepCall(row=_row(row)))
+        swept = (await self._connection.ask(call, reply="sweep")).sweep
+        if swept.HasField("commit"):
+            return replies.commit_order(swept.commit).change
+        return Unswept.MOVED_ON if swept.moved_on else Unswept.NOTHING_DUE
 
     async def add_leaves(self, rows: Sequence[RecordRow]) -> tuple[Leaf, ...]:
         """See `CheckpointKeeper.add_leaves`."""

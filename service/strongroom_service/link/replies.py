@@ -15,7 +15,6 @@ from strongroom_service.application.keepers import (
     BegunCeremony,
     CommitOrder,
     CredentialDescriptor,
-    NothingDue,
     Receipt,
     SignedReply,
     StaleRecord,
@@ -100,7 +99,11 @@ def verdict(reply: frames.KeeperReply) -> CommitOrder | AlreadyGranted:
         return AlreadyGranted()
     if not reply.judge.HasField("commit") or not reply.judge.commit.HasField("row"):
         raise Fault("keeper's verdict is neither a grant nor a row to commit")
-    order = reply.judge.commit
+    return commit_order(reply.judge.commit)
+
+
+def commit_order(order: frames.CommitOrder) -> CommitOrder:
+    """Return what is to be committed. Raises Fault for what it does not know."""
     change = Change(
         record_id=order.row.record_id,
         version=order.row.version,
@@ -112,16 +115,6 @@ def verdict(reply: frames.KeeperReply) -> CommitOrder | AlreadyGranted:
         raise Fault(f"keeper's verdict has an outcome that we do not know: {order.outcome}")
     refusal = _refusal(order.refusal) if order.HasField("refusal") else None
     return CommitOrder(change=change, refusal=refusal, outcome=_OUTCOMES[order.outcome])
-
-
-def sweep_verdict(reply: frames.KeeperReply) -> CommitOrder | NothingDue:
-    """Return what is to be committed, or when something will be. Raises as `_require`."""
-    if reply.WhichOneof("reply") == "nothing_due":
-        return NothingDue(next_at=reply.nothing_due.next_at or None)
-    order = verdict(reply)
-    if isinstance(order, AlreadyGranted):
-        raise Fault("keeper says that a sweep was granted before")
-    return order
 
 
 def _require(reply: frames.KeeperReply, kind: str) -> None:

@@ -65,7 +65,6 @@ class KeeperCallKind(Enum):
     FULFIL = "fulfil"
     LIST_EVENTS = "list_events"
     LIST_TENANT_EVENTS = "list_tenant_events"
-    SWEEP = "sweep"
 
 
 @unique

@@ -104,7 +104,6 @@ class KeeperCall(_message.Message):
     FULFIL_FIELD_NUMBER: _builtins.int
     LIST_EVENTS_FIELD_NUMBER: _builtins.int
     LIST_TENANT_EVENTS_FIELD_NUMBER: _builtins.int
-    SWEEP_FIELD_NUMBER: _builtins.int
     call_id: _builtins.int
     """Chosen by the front, repeated in the answer."""
     request_id: _builtins.str
@@ -145,10 +144,6 @@ class KeeperCall(_message.Message):
     def list_tenant_events(self) -> Global___ListTenantEventsCall:
         """ListTenantEvents."""
 
-    @_builtins.property
-    def sweep(self) -> Global___SweepCall:
-        """Erases what is due."""
-
     def __init__(
         self,
         *,
@@ -163,13 +158,12 @@ class KeeperCall(_message.Message):
         fulfil: Global___FulfilCall | None = ...,
         list_events: Global___ListEventsCall | None = ...,
         list_tenant_events: Global___ListTenantEventsCall | None = ...,
-        sweep: Global___SweepCall | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "call", b"call", "describe_record", b"describe_record", "describe_service", b"describe_service", "fulfil", b"fulfil", "judge", b"judge", "list_events", b"list_events", "list_tenant_events", b"list_tenant_events", "open_vault", b"open_vault", "probe", b"probe", "sweep", b"sweep"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "call", b"call", "describe_record", b"describe_record", "describe_service", b"describe_service", "fulfil", b"fulfil", "judge", b"judge", "list_events", b"list_events", "list_tenant_events", b"list_tenant_events", "open_vault", b"open_vault", "probe", b"probe"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "call", b"call", "call_id", b"call_id", "describe_record", b"describe_record", "describe_service", b"describe_service", "fulfil", b"fulfil", "judge", b"judge", "list_events", b"list_events", "list_tenant_events", b"list_tenant_events", "open_vault", b"open_vault", "probe", b"probe", "request_id", b"request_id", "sweep", b"sweep"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "call", b"call", "call_id", b"call_id", "describe_record", b"describe_record", "describe_service", b"describe_service", "fulfil", b"fulfil", "judge", b"judge", "list_events", b"list_events", "list_tenant_events", b"list_tenant_events", "open_vault", b"open_vault", "probe", b"probe", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_call: _TypeAlias = _typing.Literal["open_vault", "probe", "describe_service", "describe_record", "begin", "judge", "fulfil", "list_events", "list_tenant_events", "sweep"]  # noqa: Y015
+    _WhichOneofReturnType_call: _TypeAlias = _typing.Literal["open_vault", "probe", "describe_service", "describe_record", "begin", "judge", "fulfil", "list_events", "list_tenant_events"]  # noqa: Y015
     _WhichOneofArgType_call: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_call) -> _WhichOneofReturnType_call | None: ...
 
@@ -190,7 +184,6 @@ class KeeperReply(_message.Message):
     REFUSAL_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
     STALE_FIELD_NUMBER: _builtins.int
-    NOTHING_DUE_FIELD_NUMBER: _builtins.int
     call_id: _builtins.int
     """The call's."""
     @_builtins.property
@@ -211,7 +204,7 @@ class KeeperReply(_message.Message):
 
     @_builtins.property
     def judge(self) -> Global___JudgeReply:
-        """To judge, and to sweep where something is due."""
+        """To judge."""
 
     @_builtins.property
     def refusal(self) -> Global___RefusalReply:
@@ -225,10 +218,6 @@ class KeeperReply(_message.Message):
     def stale(self) -> Global___StaleReply:
         """The record is older than, or differs from, one that this keeper was presented before."""
 
-    @_builtins.property
-    def nothing_due(self) -> Global___NothingDueReply:
-        """To sweep where nothing is due."""
-
     def __init__(
         self,
         *,
@@ -241,13 +230,12 @@ class KeeperReply(_message.Message):
         refusal: Global___RefusalReply | None = ...,
         fault: Global___FaultReply | None = ...,
         stale: Global___StaleReply | None = ...,
-        nothing_due: Global___NothingDueReply | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "fault", b"fault", "judge", b"judge", "nothing_due", b"nothing_due", "open_vault", b"open_vault", "probe", b"probe", "refusal", b"refusal", "reply", b"reply", "signed", b"signed", "stale", b"stale"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "fault", b"fault", "judge", b"judge", "open_vault", b"open_vault", "probe", b"probe", "refusal", b"refusal", "reply", b"reply", "signed", b"signed", "stale", b"stale"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "call_id", b"call_id", "fault", b"fault", "judge", b"judge", "nothing_due", b"nothing_due", "open_vault", b"open_vault", "probe", b"probe", "refusal", b"refusal", "reply", b"reply", "signed", b"signed", "stale", b"stale"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin", b"begin", "call_id", b"call_id", "fault", b"fault", "judge", b"judge", "open_vault", b"open_vault", "probe", b"probe", "refusal", b"refusal", "reply", b"reply", "signed", b"signed", "stale", b"stale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_reply: _TypeAlias = _typing.Literal["open_vault", "probe", "signed", "begin", "judge", "refusal", "fault", "stale", "nothing_due"]  # noqa: Y015
+    _WhichOneofReturnType_reply: _TypeAlias = _typing.Literal["open_vault", "probe", "signed", "begin", "judge", "refusal", "fault", "stale"]  # noqa: Y015
     _WhichOneofArgType_reply: _TypeAlias = _typing.Literal["reply", b"reply"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_reply) -> _WhichOneofReturnType_reply | None: ...
 
@@ -880,52 +868,6 @@ class FeedRow(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FeedRow: _TypeAlias = FeedRow  # noqa: Y015
-
-@_typing.final
-class SweepCall(_message.Message):
-    """Erases what is due in a record: nobody's token is needed, since time alone decides."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROW_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def row(self) -> Global___Row:
-        """The newest row."""
-
-    def __init__(
-        self,
-        *,
-        row: Global___Row | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["row", b"row"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["row", b"row"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___SweepCall: _TypeAlias = SweepCall  # noqa: Y015
-
-@_typing.final
-class NothingDueReply(_message.Message):
-    """See KeeperReply.nothing_due."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NEXT_AT_FIELD_NUMBER: _builtins.int
-    next_at: _builtins.int
-    """When something will be due, unix milliseconds; 0 if nothing is pending."""
-    def __init__(
-        self,
-        *,
-        next_at: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_at", b"next_at"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___NothingDueReply: _TypeAlias = NothingDueReply  # noqa: Y015
 
 @_typing.final
 class SignedReply(_message.Message):

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from strongroom.keeper.v1 import frames_pb2 as strongroom_dot_keeper_dot_v1_dot_frames__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#strongroom/keeper/v1/operator.proto\x12\x14strongroom.keeper.v1\x1a!strongroom/keeper/v1/frames.proto\"\xf3\x04\n\x0cOperatorCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12:\n\nopen_vault\x18\xe9\x07 \x01(\x0b\x32#.strongroom.keeper.v1.OpenVaultCallH\x00\x12>\n\x0copen_records\x18\xea\x07 \x01(\x0b\x32%.strongroom.keeper.v1.OpenRecordsCallH\x00\x12<\n\x0bopen_events\x18\xeb\x07 \x01(\x0b\x32$.strongroom.keeper.v1.OpenEventsCallH\x00\x12:\n\nfind_place\x18\xec\x07 \x01(\x0b\x32#.strongroom.keeper.v1.FindPlaceCallH\x00\x12\x44\n\x0f\x63heckpoint_rows\x18\xed\x07 \x01(\x0b\x32(.strongroom.keeper.v1.CheckpointRowsCallH\x00\x12H\n\x11\x66inish_checkpoint\x18\xee\x07 \x01(\x0b\x32*.strongroom.keeper.v1.FinishCheckpointCallH\x00\x12@\n\rexport_record\x18\xef\x07 \x01(\x0b\x32&.strongroom.keeper.v1.ExportRecordCallH\x00\x12@\n\rexport_events\x18\xf0\x07 \x01(\x0b\x32&.strongroom.keeper.v1.ExportEventsCallH\x00\x12@\n\rfinish_export\x18\xf1\x07 \x01(\x0b\x32&.strongroom.keeper.v1.FinishExportCallH\x00\x42\x06\n\x04\x63\x61ll\"\xa7\x05\n\rOperatorReply\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12\x43\n\x0evault_standing\x18\xe9\x07 \x01(\x0b\x32(.strongroom.keeper.v1.VaultStandingReplyH\x00\x12?\n\x0copen_records\x18\xea\x07 \x01(\x0b\x32&.strongroom.keeper.v1.OpenRecordsReplyH\x00\x12=\n\x0bopen_events\x18\xeb\x07 \x01(\x0b\x32%.strongroom.keeper.v1.OpenEventsReplyH\x00\x12;\n\nfind_place\x18\xec\x07 \x01(\x0b\x32$.strongroom.keeper.v1.FindPlaceReplyH\x00\x12I\n\x11\x66inish_checkpoint\x18\xee\x07 \x01(\x0b\x32+.strongroom.keeper.v1.FinishCheckpointReplyH\x00\x12\x41\n\rexport_record\x18\xef\x07 \x01(\x0b\x32\'.strongroom.keeper.v1.ExportRecordReplyH\x00\x12\x41\n\rexport_events\x18\xf0\x07 \x01(\x0b\x32\'.strongroom.keeper.v1.ExportEventsReplyH\x00\x12\x41\n\rfinish_export\x18\xf1\x07 \x01(\x0b\x32\'.strongroom.keeper.v1.FinishExportReplyH\x00\x12\x32\n\x05stale\x18\xf2\x07 \x01(\x0b\x32 .strongroom.keeper.v1.StaleReplyH\x00\x12\x32\n\x05\x66\x61ult\x18\xf3\x07 \x01(\x0b\x32 .strongroom.keeper.v1.FaultReplyH\x00\x42\x07\n\x05reply\"v\n\x12VaultStandingReply\x12\x19\n\x11\x63heckpoint_serial\x18\x01 \x01(\x04\x12\x19\n\x11\x63heckpoint_sha256\x18\x02 \x01(\x0c\x12\x15\n\rcheckpoint_at\x18\x03 \x01(\x04\x12\x13\n\x0bkeeper_time\x18\x04 \x01(\x04\":\n\x0fOpenRecordsCall\x12\'\n\x04rows\x18\x01 \x03(\x0b\x32\x19.strongroom.keeper.v1.Row\"/\n\tOpenedRow\x12\x0e\n\x06opened\x18\x01 \x01(\x08\x12\x12\n\nchain_head\x18\x02 \x01(\x0c\"A\n\x10OpenRecordsReply\x12-\n\x04rows\x18\x01 \x03(\x0b\x32\x1f.strongroom.keeper.v1.OpenedRow\"S\n\x0eOpenEventsCall\x12\x11\n\trecord_id\x18\x01 \x01(\x0c\x12.\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1e.strongroom.keeper.v1.EventRow\"7\n\x0eOpenedEventRow\x12\x0e\n\x06opened\x18\x01 \x01(\x08\x12\x15\n\rprevious_head\x18\x02 \x01(\x0c\"G\n\x0fOpenEventsReply\x12\x34\n\x06\x65vents\x18\x01 \x03(\x0b\x32$.strongroom.keeper.v1.OpenedEventRow\"0\n\nEventPlace\x12\x11\n\trecord_id\x18\x01 \x01(\x0c\x12\x0f\n\x07version\x18\x02 \x01(\x04\"Q\n\rFindPlaceCall\x12\x0e\n\x06sealed\x18\x01 \x01(\x0c\x12\x30\n\x06places\x18\x02 \x03(\x0b\x32 .strongroom.keeper.v1.EventPlace\"A\n\x0e\x46indPlaceReply\x12/\n\x05place\x18\x01 \x01(\x0b\x32 .strongroom.keeper.v1.EventPlace\"=\n\x12\x43heckpointRowsCall\x12\'\n\x04rows\x18\x01 \x03(\x0b\x32\x19.strongroom.keeper.v1.Row\"\x16\n\x14\x46inishCheckpointCall\"\xd0\x01\n\x15\x46inishCheckpointReply\x12\x0e\n\x06serial\x18\x01 \x01(\x04\x12\x0f\n\x07made_at\x18\x02 \x01(\x04\x12\x15\n\rvault_version\x18\x03 \x01(\x04\x12\x0e\n\x06leaves\x18\x04 \x01(\x04\x12\x0c\n\x04root\x18\x05 \x01(\x0c\x12\x17\n\x0fprevious_sha256\x18\x06 \x01(\x0c\x12\x1b\n\x13identity_public_key\x18\x07 \x01(\x0c\x12\x11\n\tsignature\x18\x08 \x01(\x0c\x12\x18\n\x10successor_sealed\x18\t \x01(\x0c\":\n\x10\x45xportRecordCall\x12&\n\x03row\x18\x01 \x01(\x0b\x32\x19.strongroom.keeper.v1.Row\"W\n\x11\x45xportRecordReply\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x12\n\nchain_head\x18\x03 \x01(\x0c\x12\r\n\x05tally\x18\x04 \x01(\x0c\"B\n\x10\x45xportEventsCall\x12.\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1e.strongroom.keeper.v1.EventRow\"F\n\rExportedEvent\x12\x15\n\rprevious_head\x18\x01 \x01(\x0c\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x12\r\n\x05tally\x18\x03 \x01(\x0c\"H\n\x11\x45xportEventsReply\x12\x33\n\x06\x65vents\x18\x01 \x03(\x0b\x32#.strongroom.keeper.v1.ExportedEvent\"\x12\n\x10\x46inishExportCall\"u\n\x11\x46inishExportReply\x12\x0f\n\x07made_at\x18\x01 \x01(\x04\x12\x0f\n\x07records\x18\x02 \x01(\x04\x12\x0e\n\x06\x65vents\x18\x03 \x01(\x04\x12\x1b\n\x13identity_public_key\x18\x04 \x01(\x0c\x12\x11\n\tsignature\x18\x05 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#strongroom/keeper/v1/operator.proto\x12\x14strongroom.keeper.v1\x1a!strongroom/keeper/v1/frames.proto\"\xa6\x05\n\x0cOperatorCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12:\n\nopen_vault\x18\xe9\x07 \x01(\x0b\x32#.strongroom.keeper.v1.OpenVaultCallH\x00\x12>\n\x0copen_records\x18\xea\x07 \x01(\x0b\x32%.strongroom.keeper.v1.OpenRecordsCallH\x00\x12<\n\x0bopen_events\x18\xeb\x07 \x01(\x0b\x32$.strongroom.keeper.v1.OpenEventsCallH\x00\x12:\n\nfind_place\x18\xec\x07 \x01(\x0b\x32#.strongroom.keeper.v1.FindPlaceCallH\x00\x12\x44\n\x0f\x63heckpoint_rows\x18\xed\x07 \x01(\x0b\x32(.strongroom.keeper.v1.CheckpointRowsCallH\x00\x12H\n\x11\x66inish_checkpoint\x18\xee\x07 \x01(\x0b\x32*.strongroom.keeper.v1.FinishCheckpointCallH\x00\x12@\n\rexport_record\x18\xef\x07 \x01(\x0b\x32&.strongroom.keeper.v1.ExportRecordCallH\x00\x12@\n\rexport_events\x18\xf0\x07 \x01(\x0b\x32&.strongroom.keeper.v1.ExportEventsCallH\x00\x12@\n\rfinish_export\x18\xf1\x07 \x01(\x0b\x32&.strongroom.keeper.v1.FinishExportCallH\x00\x12\x31\n\x05sweep\x18\xf2\x07 \x01(\x0b\x32\x1f.strongroom.keeper.v1.SweepCallH\x00\x42\x06\n\x04\x63\x61ll\"\xdb\x05\n\rOperatorReply\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12\x43\n\x0evault_standing\x18\xe9\x07 \x01(\x0b\x32(.strongroom.keeper.v1.VaultStandingReplyH\x00\x12?\n\x0copen_records\x18\xea\x07 \x01(\x0b\x32&.strongroom.keeper.v1.OpenRecordsReplyH\x00\x12=\n\x0bopen_events\x18\xeb\x07 \x01(\x0b\x32%.strongroom.keeper.v1.OpenEventsReplyH\x00\x12;\n\nfind_place\x18\xec\x07 \x01(\x0b\x32$.strongroom.keeper.v1.FindPlaceReplyH\x00\x12I\n\x11\x66inish_checkpoint\x18\xee\x07 \x01(\x0b\x32+.strongroom.keeper.v1.FinishCheckpointReplyH\x00\x12\x41\n\rexport_record\x18\xef\x07 \x01(\x0b\x32\'.strongroom.keeper.v1.ExportRecordReplyH\x00\x12\x41\n\rexport_events\x18\xf0\x07 \x01(\x0b\x32\'.strongroom.keeper.v1.ExportEventsReplyH\x00\x12\x41\n\rfinish_export\x18\xf1\x07 \x01(\x0b\x32\'.strongroom.keeper.v1.FinishExportReplyH\x00\x12\x32\n\x05sweep\x18\xf4\x07 \x01(\x0b\x32 .strongroom.keeper.v1.SweepReplyH\x00\x12\x32\n\x05stale\x18\xf2\x07 \x01(\x0b\x32 .strongroom.keeper.v1.StaleReplyH\x00\x12\x32\n\x05\x66\x61ult\x18\xf3\x07 \x01(\x0b\x32 .strongroom.keeper.v1.FaultReplyH\x00\x42\x07\n\x05reply\"v\n\x12VaultStandingReply\x12\x19\n\x11\x63heckpoint_serial\x18\x01 \x01(\x04\x12\x19\n\x11\x63heckpoint_sha256\x18\x02 \x01(\x0c\x12\x15\n\rcheckpoint_at\x18\x03 \x01(\x04\x12\x13\n\x0bkeeper_time\x18\x04 \x01(\x04\":\n\x0fOpenRecordsCall\x12\'\n\x04rows\x18\x01 \x03(\x0b\x32\x19.strongroom.keeper.v1.Row\"/\n\tOpenedRow\x12\x0e\n\x06opened\x18\x01 \x01(\x08\x12\x12\n\nchain_head\x18\x02 \x01(\x0c\"A\n\x10OpenRecordsReply\x12-\n\x04rows\x18\x01 \x03(\x0b\x32\x1f.strongroom.keeper.v1.OpenedRow\"S\n\x0eOpenEventsCall\x12\x11\n\trecord_id\x18\x01 \x01(\x0c\x12.\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1e.strongroom.keeper.v1.EventRow\"7\n\x0eOpenedEventRow\x12\x0e\n\x06opened\x18\x01 \x01(\x08\x12\x15\n\rprevious_head\x18\x02 \x01(\x0c\"G\n\x0fOpenEventsReply\x12\x34\n\x06\x65vents\x18\x01 \x03(\x0b\x32$.strongroom.keeper.v1.OpenedEventRow\"0\n\nEventPlace\x12\x11\n\trecord_id\x18\x01 \x01(\x0c\x12\x0f\n\x07version\x18\x02 \x01(\x04\"Q\n\rFindPlaceCall\x12\x0e\n\x06sealed\x18\x01 \x01(\x0c\x12\x30\n\x06places\x18\x02 \x03(\x0b\x32 .strongroom.keeper.v1.EventPlace\"A\n\x0e\x46indPlaceReply\x12/\n\x05place\x18\x01 \x01(\x0b\x32 .strongroom.keeper.v1.EventPlace\"=\n\x12\x43heckpointRowsCall\x12\'\n\x04rows\x18\x01 \x03(\x0b\x32\x19.strongroom.keeper.v1.Row\"\x16\n\x14\x46inishCheckpointCall\"\xd0\x01\n\x15\x46inishCheckpointReply\x12\x0e\n\x06serial\x18\x01 \x01(\x04\x12\x0f\n\x07made_at\x18\x02 \x01(\x04\x12\x15\n\rvault_version\x18\x03 \x01(\x04\x12\x0e\n\x06leaves\x18\x04 \x01(\x04\x12\x0c\n\x04root\x18\x05 \x01(\x0c\x12\x17\n\x0fprevious_sha256\x18\x06 \x01(\x0c\x12\x1b\n\x13identity_public_key\x18\x07 \x01(\x0c\x12\x11\n\tsignature\x18\x08 \x01(\x0c\x12\x18\n\x10successor_sealed\x18\t \x01(\x0c\":\n\x10\x45xportRecordCall\x12&\n\x03row\x18\x01 \x01(\x0b\x32\x19.strongroom.keeper.v1.Row\"W\n\x11\x45xportRecordReply\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x12\n\nchain_head\x18\x03 \x01(\x0c\x12\r\n\x05tally\x18\x04 \x01(\x0c\"B\n\x10\x45xportEventsCall\x12.\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1e.strongroom.keeper.v1.EventRow\"F\n\rExportedEvent\x12\x15\n\rprevious_head\x18\x01 \x01(\x0c\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\x12\r\n\x05tally\x18\x03 \x01(\x0c\"H\n\x11\x45xportEventsReply\x12\x33\n\x06\x65vents\x18\x01 \x03(\x0b\x32#.strongroom.keeper.v1.ExportedEvent\"\x12\n\x10\x46inishExportCall\"u\n\x11\x46inishExportReply\x12\x0f\n\x07made_at\x18\x01 \x01(\x04\x12\x0f\n\x07records\x18\x02 \x01(\x04\x12\x0e\n\x06\x65vents\x18\x03 \x01(\x04\x12\x1b\n\x13identity_public_key\x18\x04 \x01(\x0c\x12\x11\n\tsignature\x18\x05 \x01(\x0c\"3\n\tSweepCall\x12&\n\x03row\x18\x01 \x01(\x0b\x32\x19.strongroom.keeper.v1.Row\"Q\n\nSweepReply\x12\x31\n\x06\x63ommit\x18\x01 \x01(\x0b\x32!.strongroom.keeper.v1.CommitOrder\x12\x10\n\x08moved_on\x18\x02 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,47 +33,51 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strongroom.keeper.v1.operat
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_OPERATORCALL']._serialized_start=97
-  _globals['_OPERATORCALL']._serialized_end=724
-  _globals['_OPERATORREPLY']._serialized_start=727
-  _globals['_OPERATORREPLY']._serialized_end=1406
-  _globals['_VAULTSTANDINGREPLY']._serialized_start=1408
-  _globals['_VAULTSTANDINGREPLY']._serialized_end=1526
-  _globals['_OPENRECORDSCALL']._serialized_start=1528
-  _globals['_OPENRECORDSCALL']._serialized_end=1586
-  _globals['_OPENEDROW']._serialized_start=1588
-  _globals['_OPENEDROW']._serialized_end=1635
-  _globals['_OPENRECORDSREPLY']._serialized_start=1637
-  _globals['_OPENRECORDSREPLY']._serialized_end=1702
-  _globals['_OPENEVENTSCALL']._serialized_start=1704
-  _globals['_OPENEVENTSCALL']._serialized_end=1787
-  _globals['_OPENEDEVENTROW']._serialized_start=1789
-  _globals['_OPENEDEVENTROW']._serialized_end=1844
-  _globals['_OPENEVENTSREPLY']._serialized_start=1846
-  _globals['_OPENEVENTSREPLY']._serialized_end=1917
-  _globals['_EVENTPLACE']._serialized_start=1919
-  _globals['_EVENTPLACE']._serialized_end=1967
-  _globals['_FINDPLACECALL']._serialized_start=1969
-  _globals['_FINDPLACECALL']._serialized_end=2050
-  _globals['_FINDPLACEREPLY']._serialized_start=2052
-  _globals['_FINDPLACEREPLY']._serialized_end=2117
-  _globals['_CHECKPOINTROWSCALL']._serialized_start=2119
-  _globals['_CHECKPOINTROWSCALL']._serialized_end=2180
-  _globals['_FINISHCHECKPOINTCALL']._serialized_start=2182
-  _globals['_FINISHCHECKPOINTCALL']._serialized_end=2204
-  _globals['_FINISHCHECKPOINTREPLY']._serialized_start=2207
-  _globals['_FINISHCHECKPOINTREPLY']._serialized_end=2415
-  _globals['_EXPORTRECORDCALL']._serialized_start=2417
-  _globals['_EXPORTRECORDCALL']._serialized_end=2475
-  _globals['_EXPORTRECORDREPLY']._serialized_start=2477
-  _globals['_EXPORTRECORDREPLY']._serialized_end=2564
-  _globals['_EXPORTEVENTSCALL']._serialized_start=2566
-  _globals['_EXPORTEVENTSCALL']._serialized_end=2632
-  _globals['_EXPORTEDEVENT']._serialized_start=2634
-  _globals['_EXPORTEDEVENT']._serialized_end=2704
-  _globals['_EXPORTEVENTSREPLY']._serialized_start=2706
-  _globals['_EXPORTEVENTSREPLY']._serialized_end=2778
-  _globals['_FINISHEXPORTCALL']._serialized_start=2780
-  _globals['_FINISHEXPORTCALL']._serialized_end=2798
-  _globals['_FINISHEXPORTREPLY']._serialized_start=2800
-  _globals['_FINISHEXPORTREPLY']._serialized_end=2917
+  _globals['_OPERATORCALL']._serialized_end=775
+  _globals['_OPERATORREPLY']._serialized_start=778
+  _globals['_OPERATORREPLY']._serialized_end=1509
+  _globals['_VAULTSTANDINGREPLY']._serialized_start=1511
+  _globals['_VAULTSTANDINGREPLY']._serialized_end=1629
+  _globals['_OPENRECORDSCALL']._serialized_start=1631
+  _globals['_OPENRECORDSCALL']._serialized_end=1689
+  _globals['_OPENEDROW']._serialized_start=1691
+  _globals['_OPENEDROW']._serialized_end=1738
+  _globals['_OPENRECORDSREPLY']._serialized_start=1740
+  _globals['_OPENRECORDSREPLY']._serialized_end=1805
+  _globals['_OPENEVENTSCALL']._serialized_start=1807
+  _globals['_OPENEVENTSCALL']._serialized_end=1890
+  _globals['_OPENEDEVENTROW']._serialized_start=1892
+  _globals['_OPENEDEVENTROW']._serialized_end=1947
+  _globals['_OPENEVENTSREPLY']._serialized_start=1949
+  _globals['_OPENEVENTSREPLY']._serialized_end=2020
+  _globals['_EVENTPLACE']._serialized_start=2022
+  _globals['_EVENTPLACE']._serialized_end=2070
+  _globals['_FINDPLACECALL']._serialized_start=2072
+  _globals['_FINDPLACECALL']._serialized_end=2153
+  _globals['_FINDPLACEREPLY']._serialized_start=2155
+  _globals['_FINDPLACEREPLY']._serialized_end=2220
+  _globals['_CHECKPOINTROWSCALL']._serialized_start=2222
+  _globals['_CHECKPOINTROWSCALL']._serialized_end=2283
+  _globals['_FINISHCHECKPOINTCALL']._serialized_start=2285
+  _globals['_FINISHCHECKPOINTCALL']._serialized_end=2307
+  _globals['_FINISHCHECKPOINTREPLY']._serialized_start=2310
+  _globals['_FINISHCHECKPOINTREPLY']._serialized_end=2518
+  _globals['_EXPORTRECORDCALL']._serialized_start=2520
+  _globals['_EXPORTRECORDCALL']._serialized_end=2578
+  _globals['_EXPORTRECORDREPLY']._serialized_start=2580
+  _globals['_EXPORTRECORDREPLY']._serialized_end=2667
+  _globals['_EXPORTEVENTSCALL']._serialized_start=2669
+  _globals['_EXPORTEVENTSCALL']._serialized_end=2735
+  _globals['_EXPORTEDEVENT']._serialized_start=2737
+  _globals['_EXPORTEDEVENT']._serialized_end=2807
+  _globals['_EXPORTEVENTSREPLY']._serialized_start=2809
+  _globals['_EXPORTEVENTSREPLY']._serialized_end=2881
+  _globals['_FINISHEXPORTCALL']._serialized_start=2883
+  _globals['_FINISHEXPORTCALL']._serialized_end=2901
+  _globals['_FINISHEXPORTREPLY']._serialized_start=2903
+  _globals['_FINISHEXPORTREPLY']._serialized_end=3020
+  _globals['_SWEEPCALL']._serialized_start=3022
+  _globals['_SWEEPCALL']._serialized_end=3073
+  _globals['_SWEEPREPLY']._serialized_start=3075
+  _globals['_SWEEPREPLY']._serialized_end=3156
 # @@protoc_insertion_point(module_scope)

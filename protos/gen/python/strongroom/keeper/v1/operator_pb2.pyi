@@ -37,6 +37,7 @@ class OperatorCall(_message.Message):
     EXPORT_RECORD_FIELD_NUMBER: _builtins.int
     EXPORT_EVENTS_FIELD_NUMBER: _builtins.int
     FINISH_EXPORT_FIELD_NUMBER: _builtins.int
+    SWEEP_FIELD_NUMBER: _builtins.int
     call_id: _builtins.int
     """Chosen by the command, repeated in the answer."""
     @_builtins.property
@@ -75,6 +76,10 @@ class OperatorCall(_message.Message):
     def finish_export(self) -> Global___FinishExportCall:
         """The end of the export of this connection."""
 
+    @_builtins.property
+    def sweep(self) -> Global___SweepCall:
+        """What is due to be erased in a record."""
+
     def __init__(
         self,
         *,
@@ -88,12 +93,13 @@ class OperatorCall(_message.Message):
         export_record: Global___ExportRecordCall | None = ...,
         export_events: Global___ExportEventsCall | None = ...,
         finish_export: Global___FinishExportCall | None = ...,
+        sweep: Global___SweepCall | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "checkpoint_rows", b"checkpoint_rows", "export_events", b"export_events", "export_record", b"export_record", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "open_vault", b"open_vault"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "checkpoint_rows", b"checkpoint_rows", "export_events", b"export_events", "export_record", b"export_record", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "open_vault", b"open_vault", "sweep", b"sweep"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "call_id", b"call_id", "checkpoint_rows", b"checkpoint_rows", "export_events", b"export_events", "export_record", b"export_record", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "open_vault", b"open_vault"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "call_id", b"call_id", "checkpoint_rows", b"checkpoint_rows", "export_events", b"export_events", "export_record", b"export_record", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "open_vault", b"open_vault", "sweep", b"sweep"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_call: _TypeAlias = _typing.Literal["open_vault", "open_records", "open_events", "find_place", "checkpoint_rows", "finish_checkpoint", "export_record", "export_events", "finish_export"]  # noqa: Y015
+    _WhichOneofReturnType_call: _TypeAlias = _typing.Literal["open_vault", "open_records", "open_events", "find_place", "checkpoint_rows", "finish_checkpoint", "export_record", "export_events", "finish_export", "sweep"]  # noqa: Y015
     _WhichOneofArgType_call: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_call) -> _WhichOneofReturnType_call | None: ...
 
@@ -114,6 +120,7 @@ class OperatorReply(_message.Message):
     EXPORT_RECORD_FIELD_NUMBER: _builtins.int
     EXPORT_EVENTS_FIELD_NUMBER: _builtins.int
     FINISH_EXPORT_FIELD_NUMBER: _builtins.int
+    SWEEP_FIELD_NUMBER: _builtins.int
     STALE_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
     call_id: _builtins.int
@@ -151,6 +158,10 @@ class OperatorReply(_message.Message):
         """To finish_export."""
 
     @_builtins.property
+    def sweep(self) -> Global___SweepReply:
+        """To sweep."""
+
+    @_builtins.property
     def stale(self) -> _frames_pb2.StaleReply:
         """The vault's row is older than the one that is open."""
 
@@ -170,14 +181,15 @@ class OperatorReply(_message.Message):
         export_record: Global___ExportRecordReply | None = ...,
         export_events: Global___ExportEventsReply | None = ...,
         finish_export: Global___FinishExportReply | None = ...,
+        sweep: Global___SweepReply | None = ...,
         stale: _frames_pb2.StaleReply | None = ...,
         fault: _frames_pb2.FaultReply | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["export_events", b"export_events", "export_record", b"export_record", "fault", b"fault", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "reply", b"reply", "stale", b"stale", "vault_standing", b"vault_standing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["export_events", b"export_events", "export_record", b"export_record", "fault", b"fault", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "reply", b"reply", "stale", b"stale", "sweep", b"sweep", "vault_standing", b"vault_standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "export_events", b"export_events", "export_record", b"export_record", "fault", b"fault", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "reply", b"reply", "stale", b"stale", "vault_standing", b"vault_standing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "export_events", b"export_events", "export_record", b"export_record", "fault", b"fault", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "reply", b"reply", "stale", b"stale", "sweep", b"sweep", "vault_standing", b"vault_standing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_reply: _TypeAlias = _typing.Literal["vault_standing", "open_records", "open_events", "find_place", "finish_checkpoint", "export_record", "export_events", "finish_export", "stale", "fault"]  # noqa: Y015
+    _WhichOneofReturnType_reply: _TypeAlias = _typing.Literal["vault_standing", "open_records", "open_events", "find_place", "finish_checkpoint", "export_record", "export_events", "finish_export", "sweep", "stale", "fault"]  # noqa: Y015
     _WhichOneofArgType_reply: _TypeAlias = _typing.Literal["reply", b"reply"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_reply) -> _WhichOneofReturnType_reply | None: ...
 
@@ -732,3 +744,55 @@ class FinishExportReply(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FinishExportReply: _TypeAlias = FinishExportReply  # noqa: Y015
+
+@_typing.final
+class SweepCall(_message.Message):
+    """Erases what is due in a record: nobody's token is needed, since time alone decides."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def row(self) -> _frames_pb2.Row:
+        """The newest row."""
+
+    def __init__(
+        self,
+        *,
+        row: _frames_pb2.Row | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["row", b"row"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row", b"row"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SweepCall: _TypeAlias = SweepCall  # noqa: Y015
+
+@_typing.final
+class SweepReply(_message.Message):
+    """What a record has that is due."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMIT_FIELD_NUMBER: _builtins.int
+    MOVED_ON_FIELD_NUMBER: _builtins.int
+    moved_on: _builtins.bool
+    """Whether this keeper was presented a newer row of the record before."""
+    @_builtins.property
+    def commit(self) -> _frames_pb2.CommitOrder:
+        """To be committed; absent where nothing is due."""
+
+    def __init__(
+        self,
+        *,
+        commit: _frames_pb2.CommitOrder | None = ...,
+        moved_on: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit", "moved_on", b"moved_on"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SweepReply: _TypeAlias = SweepReply  # noqa: Y015
