@@ -1,19 +1,21 @@
 """Evidence: who signed for each event of a history, checked again without any key of the vault's.
 
-From the oldest event on, the credentials are followed as registrations bring them, so that every assertion is checked
-with a key that the account itself brought, over the challenge of a ceremony that began at exactly the state before it.
-The chain heads are the vault's word, which its receipts hold it to. What is found is named and not raised.
+From the oldest event on, the credentials are followed as registrations and additions bring them (lives.py), so that
+every assertion is checked with a key that the account itself brought, over the challenge of a ceremony that began at
+exactly the state before it. The chain heads are the vault's word, which its receipts hold it to. What is found is named
+and not raised.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
 from strongroom.v1 import ceremony_pb2, event_pb2
-from strongroom_client.verification.credential_sets import CredentialSet, PublicCredential
+from strongroom_client.verification.lives import Account, Life
 from strongroom_client.verification.positions import GENESIS, Position
 from strongroom_client.verification.statements import challenge_of
 from strongroom_client.verification.webauthn import (
@@ -27,7 +29,15 @@ from strongroom_client.verification.webauthn import (
 
 _TAG_BYTES = 32
 _COUNTED = frozenset({event_pb2.EVENT_OUTCOME_FAILED, event_pb2.EVENT_OUTCOME_EXHAUSTED})
-_QUARANTINES = "counter_regression"
+_SIGNED_BY_NOBODY = frozenset(
+    {
+        event_pb2.EVENT_KIND_RESET,
+        event_pb2.EVENT_KIND_ERASE_ACCOUNT,
+        event_pb2.EVENT_KIND_CANCEL_ERASE_ACCOUNT,
+        event_pb2.EVENT_KIND_SWEEP,
+    }
+)
+_OF_RECOVERY = frozenset({"release", "add_credential", "reopen"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,62 +48,68 @@ class EvidenceFlaw:
     said: str
 
 
-@dataclass(slots=True)
-class _Life:
-    """What the history has made of the account's credentials so far."""
-
-    passkeys: dict[bytes, bytes] = field(default_factory=dict)
-    recovery: bytes = b""
-    is_live: bool = False
-    quarantined: set[bytes] = field(default_factory=set)
-
-    def clear(self) -> None:
-        """Nothing is left."""
-        self.passkeys, self.recovery, self.is_live, self.quarantined = {}, b"", False, set()
-
-    @property
-    def credentials(self) -> CredentialSet:
-        """The credentials that may sign; the recovery credential counts from the first store on."""
-        passkeys = tuple(sorted(PublicCredential(*pair) for pair in self.passkeys.items()))
-        return CredentialSet(passkeys, self.recovery if self.is_live else b"")
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """What a ceremony says: its statement, the request in it, and its challenge."""
+    """What a ceremony says: its statement, the request in it, the operation's name, and its challenge."""
 
     statement: ceremony_pb2.Statement
     request: ceremony_pb2.CeremonyRequest
+    operation: str
     challenge: bytes
+
+    @property
+    def about_set_aside(self) -> bool:
+        return self.request.reopen.target == ceremony_pb2.REOPEN_TARGET_SET_ASIDE
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Where the walk is: the owner, what has become of the account, and the position before the next event."""
+
+    owner: tuple[str, str]
+    account: Account
+    before: Position = GENESIS
 
 
 def examine_evidence(events: Iterable[event_pb2.Event], *, tenant: str, account: str) -> tuple[EvidenceFlaw, ...]:
     """Return what does not hold in a whole history, in whichever order it is listed."""
-    flaws, life, before = list[EvidenceFlaw](), _Life(), GENESIS
+    flaws, walk = list[EvidenceFlaw](), _Walk((tenant, account), Account())
     for event in sorted(events, key=lambda one: one.version):
         try:
-            asked = _read(event)
-            try:
-                _check_statement(asked, before=before, life=life, owner=(tenant, account))
-                _check_signed(asked, event, life)
-            finally:
-                _follow(asked, event, life)  # what the vault did stands, even without a right to it
+            _examine(event, walk)
         except NotSigned as why:
             flaws.append(EvidenceFlaw(event.version, str(why)))
-        before = Position(event.version, event.chain_head)
+        walk.before = Position(event.version, event.chain_head)
     return tuple(flaws)
 
 
-def _read(event: event_pb2.Event) -> _Asked:
+def _examine(event: event_pb2.Event, walk: _Walk) -> None:
+    if event.kind in _SIGNED_BY_NOBODY:
+        walk.account.sweep(event)
+        walk.account.follow_order(event)
+        return
+    asked = _read(event.ceremony)
+    if event.kind != _kind_of(asked.operation):
+        raise NotSigned(f"its ceremony was for another operation ({asked.operation})")
+    if not asked.about_set_aside:
+        walk.account.settle(asked.statement.credential_set_sha256)
     try:
-        statement = ceremony_pb2.Statement.FromString(event.ceremony[:-_TAG_BYTES])
+        _check_statement(asked, walk, swept=event)
+        if event.about_set_aside != asked.about_set_aside:
+            raise NotSigned("its ceremony was about another life")
+        _check_signed(asked, event, walk)
+    finally:
+        walk.account.follow(asked.request, event)  # what the vault did stands, even without a right to it
+
+
+def _read(ceremony: bytes) -> _Asked:
+    try:
+        statement = ceremony_pb2.Statement.FromString(ceremony[:-_TAG_BYTES])
         request = ceremony_pb2.CeremonyRequest.FromString(statement.request)
     except DecodeError:
         raise NotSigned("its ceremony does not parse") from None
-    operation = request.WhichOneof("operation")
-    if operation is None or event.kind != _kind_of(operation):
-        raise NotSigned(f"its ceremony was for another operation ({operation})")
-    return _Asked(statement, request, challenge_of(event.ceremony))
+    operation = request.WhichOneof("operation") or ""
+    return _Asked(statement=statement, request=request, operation=operation, challenge=challenge_of(ceremony))
 
 
 def _kind_of(operation: str) -> int | None:
@@ -103,26 +119,37 @@ def _kind_of(operation: str) -> int | None:
         return None
 
 
-def _check_statement(asked: _Asked, *, before: Position, life: _Life, owner: tuple[str, str]) -> None:
-    """Check that the ceremony began for this account, at exactly the state before the event."""
+def _check_statement(asked: _Asked, walk: _Walk, *, swept: event_pb2.Event | None = None) -> None:
+    """Check that a ceremony began for this account, at exactly the state before the event.
+
+    What was due by the time of the event may have been there still when the ceremony began, or not any more.
+    """
     statement = asked.statement
-    if (statement.tenant, statement.account) != owner:
+    if (statement.tenant, statement.account) != walk.owner:
         raise NotSigned("its ceremony was another account's")
-    if Position(statement.version, statement.chain_head) != before:
+    if Position(statement.version, statement.chain_head) != walk.before:
         raise NotSigned("its ceremony began at another state than the one before it")
-    if statement.credential_set_sha256 != life.credentials.digest:
+    possible = {_digest(asked, walk)}
+    if swept is not None:
+        walk.account.sweep(swept)
+        possible.add(_digest(asked, walk))
+    if statement.credential_set_sha256 not in possible:
         raise NotSigned("its ceremony was for other credentials than the history brought")
 
 
-def _check_signed(asked: _Asked, event: event_pb2.Event, life: _Life) -> None:
-    statement = asked.statement
-    if event.HasField("attestation"):
-        check_attestation(
-            event.attestation, challenge=asked.challenge, rp_id=statement.rp_id, origins=statement.origins
-        )
+def _digest(asked: _Asked, walk: _Walk) -> bytes:
+    return walk.account.subject(about_set_aside=asked.about_set_aside).credentials.digest
+
+
+def _check_signed(asked: _Asked, event: event_pb2.Event, walk: _Walk) -> None:
+    if event.kind == event_pb2.EVENT_KIND_REGISTER:
+        _check_attested(asked, event)
         return
+    life = walk.account.subject(about_set_aside=asked.about_set_aside)
     if event.outcome not in _COUNTED:
         _check_right(asked, event, life)
+        if event.kind == event_pb2.EVENT_KIND_ADD_CREDENTIAL and event.outcome == event_pb2.EVENT_OUTCOME_GRANTED:
+            _check_addition(asked, event, walk)
         return
     try:
         _check_right(asked, event, life)
@@ -131,11 +158,32 @@ def _check_signed(asked: _Asked, event: event_pb2.Event, life: _Life) -> None:
     raise NotSigned("a failure was counted although the signature is right")
 
 
-def _check_right(asked: _Asked, event: event_pb2.Event, life: _Life) -> None:
+def _check_attested(asked: _Asked, event: event_pb2.Event) -> None:
+    statement = asked.statement
+    check_attestation(event.attestation, challenge=asked.challenge, rp_id=statement.rp_id, origins=statement.origins)
+
+
+def _check_addition(asked: _Asked, event: event_pb2.Event, walk: _Walk) -> None:
+    """Check that the passkey that was let in attested itself for this account, and is the one that was named."""
+    attest = _read(event.attest_ceremony)
+    if attest.operation != "attest":
+        raise NotSigned("the new passkey attested itself in a ceremony for something else")
+    _check_statement(attest, walk)
+    _check_attested(attest, event)
+    brought, named = attested_credential(event.attestation), asked.request.add_credential
+    if brought.credential_id != named.credential_id:
+        raise NotSigned("another passkey was let in than the one that was signed for")
+    if hashlib.sha256(brought.cose_key).digest() != named.cose_key_sha256:
+        raise NotSigned("a passkey was let in with another key than was signed for")
+
+
+def _check_right(asked: _Asked, event: event_pb2.Event, life: Life) -> None:
     """Check that a credential known from the history signed, and where it was granted, by the policy."""
     if event.assertion.WhichOneof("kind") == "recovery":
         if not life.is_live or event.assertion.recovery.public_key != life.recovery:
             raise NotSigned("the recovery key that signed is not the account's")
+        if asked.operation not in _OF_RECOVERY:
+            raise NotSigned(f"the recovery key has no say in {asked.operation}")
         check_recovery_signature(event.assertion.recovery, challenge=asked.challenge)
         return
     made = event.assertion.webauthn
@@ -147,26 +195,3 @@ def _check_right(asked: _Asked, event: event_pb2.Event, life: _Life) -> None:
         check_assertion_policy(made, origins=asked.statement.origins)
         if made.credential_id in life.quarantined:
             raise NotSigned("the passkey that signed was quarantined")
-
-
-def _follow(asked: _Asked, event: event_pb2.Event, life: _Life) -> None:
-    """Change the credentials as the event did."""
-    if event.outcome == event_pb2.EVENT_OUTCOME_EXHAUSTED:
-        life.clear()
-    elif event.outcome == event_pb2.EVENT_OUTCOME_REFUSED and event.reason == _QUARANTINES:
-        life.quarantined.add(event.assertion.webauthn.credential_id)
-    elif event.outcome == event_pb2.EVENT_OUTCOME_GRANTED:
-        _follow_granted(asked, event, life)
-
-
-def _follow_granted(asked: _Asked, event: event_pb2.Event, life: _Life) -> None:
-    match event.kind:
-        case event_pb2.EVENT_KIND_REGISTER:
-            life.clear()
-            life.recovery = asked.request.register.recovery_public_key
-            brought = attested_credential(event.attestation)
-            life.passkeys[brought.credential_id] = brought.cose_key
-        case event_pb2.EVENT_KIND_STORE:
-            life.is_live = True
-        case event_pb2.EVENT_KIND_DELETE:
-            life.clear()

@@ -157,3 +157,113 @@ def test_passkey_that_nobody_registered_is_named(honest: Events, tmp_path: Path)
     events[2].assertion.CopyFrom(other.assertion)
     events[2].cose_key = other.cose_key
     assert "not one that the history brought" in found(list(events.values()))[2]
+
+
+@pytest.fixture(scope="module")
+def eventful(tmp_path_factory: pytest.TempPathFactory) -> Events:
+    """Enrolled (1 to 3), a passkey added (4 opens, 5, 6 tries), the first removed (7, 8), another recovery key (9, 10),
+    a reset (11), a thief's life (12 to 14), and the earlier one reopened (15) and opened (16)."""
+    folder = tmp_path_factory.mktemp("eventful")
+    first, second, thief = (
+        InsecureSoftwareAuthenticator(state_path=folder / name) for name in ("first", "second", "thief")
+    )
+    vault = FakeVault(events_per_page=5)
+    client = client_of(vault)
+    enrolled = client.enroll(first, user_name=ACCOUNT)
+    client.add_passkey(second, user_name=ACCOUNT, by=enrolled.recovery_key)
+    client.remove_passkey(second, enrolled.credential_id)
+    client.set_recovery(second)
+    client.reset()
+    client.enroll(thief, user_name=ACCOUNT)
+    client.reopen_set_aside(second)
+    client.release(second)
+    return [event.message for event in client.history()]
+
+
+def test_evidence_of_an_eventful_life_holds(eventful: Events) -> None:
+    assert len(eventful) == 16
+    assert found(eventful) == {}
+
+
+def deny_set_aside(event: event_pb2.Event) -> None:
+    event.about_set_aside = False
+
+
+def no_attest_ceremony(event: event_pb2.Event) -> None:
+    event.attest_ceremony = event.ceremony
+
+
+def attest_of_another_state(event: event_pb2.Event) -> None:
+    statement = ceremony_pb2.Statement.FromString(event.attest_ceremony[:-32])
+    statement.version -= 1
+    event.attest_ceremony = statement.SerializeToString() + bytes(32)
+
+
+@pytest.mark.parametrize(
+    ("version", "lie", "said"),
+    [
+        (5, swap_recovery_signature, "not the recovery key's"),
+        (5, no_attest_ceremony, "for something else"),
+        (5, attest_of_another_state, "another state"),
+        (5, spoil_client_data, "another ceremony"),
+        (8, spoil_signature, "the signature is not the passkey's"),
+        (10, spoil_signature, "the signature is not the passkey's"),
+        (15, deny_set_aside, "about another life"),
+        (15, spoil_signature, "the signature is not the passkey's"),
+    ],
+)
+def test_lie_about_a_change_of_credentials_is_named(
+    eventful: Events, version: int, lie: Callable[[event_pb2.Event], None], said: str
+) -> None:
+    events = copied(eventful)
+    lie(events[version])
+    assert said in found(list(events.values()))[version]
+
+
+def test_passkey_let_in_that_was_not_signed_for_is_named(eventful: Events) -> None:
+    """The attestation of the thief's passkey in place of the one whose hash the recovery key signed."""
+    events = copied(eventful)
+    events[5].attestation.CopyFrom(events[12].attestation)
+    events[5].attest_ceremony = events[12].ceremony
+    assert 5 in found(list(events.values()))
+
+
+@pytest.mark.parametrize("hidden", [8, 11])
+def test_removal_or_reset_that_is_hidden_is_named_by_what_follows(eventful: Events, hidden: int) -> None:
+    left = [event for event in eventful if event.version != hidden]
+    assert hidden + 1 in found(left)
+
+
+def test_recovery_key_has_a_say_in_few_operations(eventful: Events) -> None:
+    events = copied(eventful)
+    events[7].assertion.CopyFrom(events[5].assertion)
+    events[8].assertion.CopyFrom(events[5].assertion)
+    assert "has no say in remove_credential" in found(list(events.values()))[8]
+
+
+def test_passkey_whose_counter_went_back_signs_for_nothing_more(honest: Events) -> None:
+    events = copied(honest)
+    events[3].outcome, events[3].reason = event_pb2.EVENT_OUTCOME_REFUSED, "counter_regression"
+    assert found(list(events.values())) == {5: "the passkey that signed was quarantined"}
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_vault_that_was_used_up_goes_on_by_its_policy(honest: Events, *, closes: bool) -> None:
+    """By what follows one sees whether it destroyed or closed."""
+    events = copied(honest)
+    events[3].outcome = event_pb2.EVENT_OUTCOME_EXHAUSTED
+    spoil_signature(events[3])
+    followed = list(events.values()) if closes else [events[1], events[2], events[3]]
+    assert found(followed) == {}
+    if closes:
+        del events[4], events[5]
+        assert 6 in found(list(events.values()))
+
+
+def test_what_was_due_is_swept_before_the_event(eventful: Events) -> None:
+    events = copied(eventful)
+    events[13].swept.append(event_pb2.SWEPT_SET_ASIDE)
+    assert set(found(list(events.values()))) == {15, 16}, "what was swept cannot be reopened"
+    events = copied(eventful)
+    events[14].swept.append(event_pb2.SWEPT_ACCOUNT)
+    assert 14 in found(list(events.values()))
