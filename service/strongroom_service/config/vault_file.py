@@ -144,7 +144,10 @@ class Limits(Section):
     max_concurrent_calls: Count = Field(default=256, description="Calls at once; above that callers are told to wait.")
     max_concurrent_streams: Count = Field(default=100, description="HTTP/2 streams per connection.")
     max_request_bytes: int = Field(
-        default=65_536, ge=32_768, le=1_048_576, description="Size of a request; an envelope is at most 16 KiB."
+        default=131_072,
+        ge=98_304,
+        le=1_048_576,
+        description="Size of a request; an addition brings two ceremonies, an attestation, an assertion and an envelope.",
     )
     max_metadata_bytes: int = Field(
         default=16_384, ge=8_192, le=65_536, description="Size of a request's metadata; a token is at most 4 KiB."

@@ -23,22 +23,24 @@ if TYPE_CHECKING:
     from strongroom.v1 import event_pb2
     from strongroom_service.config.tenant_file import Tenant
     from strongroom_service.keeper.vault_keys import VaultKeys
+    from strongroom_service.keeper.visits import Log
 
 MAX_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Feeder:
-    """Answers tenants about their accounts."""
+    """Answers tenants about their accounts. An event that does not open is counted and logged."""
 
     keys: VaultKeys
+    log: Log
 
     def list_tenant_events(self, tenant: Tenant, call: frames_pb2.ListTenantEventsCall) -> SignedAnswer:
         """Return a signed page of the tenant's feed: those of the rows presented that are its own.
 
         Raises:
             InvalidField: the cursor is not this tenant's, or there are too many rows.
-            RecordRejected: a row does not open, or is not where the sequence goes on.
+            RecordRejected: a row is not where the sequence goes on, or an event names another account than its row.
         """
         position = read_cursor(call.cursor, tenant=tenant.name, keys=self.keys.ceremony_keys) if call.cursor else 0
         if len(call.events) > MAX_ROWS:
@@ -50,7 +52,13 @@ class Feeder:
                 raise RecordRejected(message)
             position = row.position
             event = frames_pb2.EventRow(version=row.version, sealed=row.sealed)
-            opened = unseal_event(self.keys, event, record_id=row.record_id)
+            try:
+                opened = unseal_event(self.keys, event, record_id=row.record_id)
+            except RecordRejected as rejected:
+                # Whose it is, nobody knows; and one tenant's damage must not keep the others from their feeds.
+                reply.unreadable += 1
+                self.log.error("feed_event_rejected", position=row.position, why=str(rejected))
+                continue
             if opened.tenant == tenant.name:
                 reply.events.append(self._event(row, opened.account, opened.event, tenant=tenant))
         reply.next_cursor = make_cursor(position, tenant=tenant.name, key=self.keys.ceremony_key)

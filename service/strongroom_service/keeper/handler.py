@@ -40,15 +40,21 @@ class _Chamber:
     """What a keeper works with while one version of the vault row is open."""
 
     def __init__(
-        self, keys: VaultKeys, *, presented: PresentedRows, log: FulfilmentLog, random: Callable[[int], bytes]
+        self,
+        keys: VaultKeys,
+        *,
+        presented: PresentedRows,
+        fulfilments: FulfilmentLog,
+        random: Callable[[int], bytes],
+        log: Log,
     ) -> None:
         self.keys = keys
         self.opener = RecordOpener(keys=keys, presented=presented)
         self.beginner = Beginner(keys=keys, random=random)
         self.judge = Judge(keys=keys, random=random)
-        self.fulfiller = Fulfiller(keys=keys, log=log)
+        self.fulfiller = Fulfiller(keys=keys, log=fulfilments)
         self.describer = Describer(keys=keys)
-        self.feeder = Feeder(keys=keys)
+        self.feeder = Feeder(keys=keys, log=log)
 
 
 class KeeperHandler:
@@ -165,7 +171,9 @@ class KeeperHandler:
         """Open the vault row, unless a newer one is open; say when the key bundle is due to be renewed."""
         if self._chamber is None or self._chamber.keys.contents.version < call.version:
             keys = open_vault(self._token, version=call.version, sealed=call.sealed)
-            self._chamber = _Chamber(keys, presented=self._presented, log=self._fulfilments, random=self._random)
+            self._chamber = _Chamber(
+                keys, presented=self._presented, fulfilments=self._fulfilments, random=self._random, log=self._log
+            )
         elif self._chamber.keys.contents.version > call.version:
             raise StaleRow(newest_version=self._chamber.keys.contents.version)
         keys, now = self._chamber.keys, self._clock.now()

@@ -12,7 +12,7 @@ from typing import Final
 from strongroom_service.domain.errors import StrongroomError
 
 FRAME_VERSION: Final = 1
-MAX_FRAME_BYTES: Final = 256 * 1024
+MAX_FRAME_BYTES: Final = 512 * 1024
 """Largest announced length, so with the version byte and without the length itself."""
 
 _HEADER: Final = struct.Struct(">IB")

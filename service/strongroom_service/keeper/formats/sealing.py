@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 SALT_BYTES = 32
 PADDING_STEP_BYTES = 1024
-MAX_PLAINTEXT_BYTES = 128 * 1024
+MAX_PLAINTEXT_BYTES = 192 * 1024
+"""Above what the largest record takes: two lives of 16 passkeys and two envelopes each, and the grants of one."""
+
 _EPOCH_BYTES = 4
 _LENGTH_BYTES = 4
 _HEADER_BYTES = 1 + _EPOCH_BYTES + SALT_BYTES

@@ -27,7 +27,7 @@ from strongroom.v1 import event_pb2 as strongroom_dot_v1_dot_event__pb2
 from strongroom.v1 import resources_pb2 as strongroom_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"strongroom/v1/tenant_service.proto\x12\rstrongroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19strongroom/v1/event.proto\x1a\x1dstrongroom/v1/resources.proto\"8\n\x17ListTenantEventsRequest\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\x0c\"R\n\x18ListTenantEventsResponse\x12\r\n\x05reply\x18\x01 \x01(\x0c\x12\'\n\x07receipt\x18\x02 \x01(\x0b\x32\x16.strongroom.v1.Receipt\"v\n\x15ListTenantEventsReply\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12*\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1a.strongroom.v1.TenantEvent\x12\x13\n\x0bnext_cursor\x18\x03 \x01(\x0c\x12\x0c\n\x04more\x18\x04 \x01(\x08\"\xc5\x02\n\x0bTenantEvent\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x04kind\x18\x04 \x01(\x0e\x32\x18.strongroom.v1.EventKind\x12,\n\x07outcome\x18\x05 \x01(\x0e\x32\x1b.strongroom.v1.EventOutcome\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x10\n\x08\x66\x61ilures\x18\x07 \x01(\r\x12\x17\n\x0f\x61\x62out_set_aside\x18\x08 \x01(\x08\x12#\n\x05swept\x18\t \x03(\x0e\x32\x14.strongroom.v1.Swept\x12.\n\nerase_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\x13\x45raseAccountRequest\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\"N\n\x14\x45raseAccountResponse\x12\r\n\x05reply\x18\x01 \x01(\x0c\x12\'\n\x07receipt\x18\x02 \x01(\x0b\x32\x16.strongroom.v1.Receipt\"T\n\x11\x45raseAccountReply\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12.\n\nerase_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x19\x43\x61ncelEraseAccountRequest\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\"T\n\x1a\x43\x61ncelEraseAccountResponse\x12\r\n\x05reply\x18\x01 \x01(\x0c\x12\'\n\x07receipt\x18\x02 \x01(\x0b\x32\x16.strongroom.v1.Receipt\"*\n\x17\x43\x61ncelEraseAccountReply\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t2\xb8\x02\n\rTenantService\x12\x63\n\x10ListTenantEvents\x12&.strongroom.v1.ListTenantEventsRequest\x1a\'.strongroom.v1.ListTenantEventsResponse\x12W\n\x0c\x45raseAccount\x12\".strongroom.v1.EraseAccountRequest\x1a#.strongroom.v1.EraseAccountResponse\x12i\n\x12\x43\x61ncelEraseAccount\x12(.strongroom.v1.CancelEraseAccountRequest\x1a).strongroom.v1.CancelEraseAccountResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"strongroom/v1/tenant_service.proto\x12\rstrongroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19strongroom/v1/event.proto\x1a\x1dstrongroom/v1/resources.proto\"8\n\x17ListTenantEventsRequest\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\x0c\"R\n\x18ListTenantEventsResponse\x12\r\n\x05reply\x18\x01 \x01(\x0c\x12\'\n\x07receipt\x18\x02 \x01(\x0b\x32\x16.strongroom.v1.Receipt\"\x8a\x01\n\x15ListTenantEventsReply\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12*\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1a.strongroom.v1.TenantEvent\x12\x13\n\x0bnext_cursor\x18\x03 \x01(\x0c\x12\x0c\n\x04more\x18\x04 \x01(\x08\x12\x12\n\nunreadable\x18\x05 \x01(\r\"\xc5\x02\n\x0bTenantEvent\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x04kind\x18\x04 \x01(\x0e\x32\x18.strongroom.v1.EventKind\x12,\n\x07outcome\x18\x05 \x01(\x0e\x32\x1b.strongroom.v1.EventOutcome\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x10\n\x08\x66\x61ilures\x18\x07 \x01(\r\x12\x17\n\x0f\x61\x62out_set_aside\x18\x08 \x01(\x08\x12#\n\x05swept\x18\t \x03(\x0e\x32\x14.strongroom.v1.Swept\x12.\n\nerase_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\x13\x45raseAccountRequest\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\"N\n\x14\x45raseAccountResponse\x12\r\n\x05reply\x18\x01 \x01(\x0c\x12\'\n\x07receipt\x18\x02 \x01(\x0b\x32\x16.strongroom.v1.Receipt\"T\n\x11\x45raseAccountReply\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12.\n\nerase_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x19\x43\x61ncelEraseAccountRequest\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\"T\n\x1a\x43\x61ncelEraseAccountResponse\x12\r\n\x05reply\x18\x01 \x01(\x0c\x12\'\n\x07receipt\x18\x02 \x01(\x0b\x32\x16.strongroom.v1.Receipt\"*\n\x17\x43\x61ncelEraseAccountReply\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t2\xb8\x02\n\rTenantService\x12\x63\n\x10ListTenantEvents\x12&.strongroom.v1.ListTenantEventsRequest\x1a\'.strongroom.v1.ListTenantEventsResponse\x12W\n\x0c\x45raseAccount\x12\".strongroom.v1.EraseAccountRequest\x1a#.strongroom.v1.EraseAccountResponse\x12i\n\x12\x43\x61ncelEraseAccount\x12(.strongroom.v1.CancelEraseAccountRequest\x1a).strongroom.v1.CancelEraseAccountResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,22 +38,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTTENANTEVENTSREQUEST']._serialized_end=200
   _globals['_LISTTENANTEVENTSRESPONSE']._serialized_start=202
   _globals['_LISTTENANTEVENTSRESPONSE']._serialized_end=284
-  _globals['_LISTTENANTEVENTSREPLY']._serialized_start=286
-  _globals['_LISTTENANTEVENTSREPLY']._serialized_end=404
-  _globals['_TENANTEVENT']._serialized_start=407
-  _globals['_TENANTEVENT']._serialized_end=732
-  _globals['_ERASEACCOUNTREQUEST']._serialized_start=734
-  _globals['_ERASEACCOUNTREQUEST']._serialized_end=787
-  _globals['_ERASEACCOUNTRESPONSE']._serialized_start=789
-  _globals['_ERASEACCOUNTRESPONSE']._serialized_end=867
-  _globals['_ERASEACCOUNTREPLY']._serialized_start=869
-  _globals['_ERASEACCOUNTREPLY']._serialized_end=953
-  _globals['_CANCELERASEACCOUNTREQUEST']._serialized_start=955
-  _globals['_CANCELERASEACCOUNTREQUEST']._serialized_end=1014
-  _globals['_CANCELERASEACCOUNTRESPONSE']._serialized_start=1016
-  _globals['_CANCELERASEACCOUNTRESPONSE']._serialized_end=1100
-  _globals['_CANCELERASEACCOUNTREPLY']._serialized_start=1102
-  _globals['_CANCELERASEACCOUNTREPLY']._serialized_end=1144
-  _globals['_TENANTSERVICE']._serialized_start=1147
-  _globals['_TENANTSERVICE']._serialized_end=1459
+  _globals['_LISTTENANTEVENTSREPLY']._serialized_start=287
+  _globals['_LISTTENANTEVENTSREPLY']._serialized_end=425
+  _globals['_TENANTEVENT']._serialized_start=428
+  _globals['_TENANTEVENT']._serialized_end=753
+  _globals['_ERASEACCOUNTREQUEST']._serialized_start=755
+  _globals['_ERASEACCOUNTREQUEST']._serialized_end=808
+  _globals['_ERASEACCOUNTRESPONSE']._serialized_start=810
+  _globals['_ERASEACCOUNTRESPONSE']._serialized_end=888
+  _globals['_ERASEACCOUNTREPLY']._serialized_start=890
+  _globals['_ERASEACCOUNTREPLY']._serialized_end=974
+  _globals['_CANCELERASEACCOUNTREQUEST']._serialized_start=976
+  _globals['_CANCELERASEACCOUNTREQUEST']._serialized_end=1035
+  _globals['_CANCELERASEACCOUNTRESPONSE']._serialized_start=1037
+  _globals['_CANCELERASEACCOUNTRESPONSE']._serialized_end=1121
+  _globals['_CANCELERASEACCOUNTREPLY']._serialized_start=1123
+  _globals['_CANCELERASEACCOUNTREPLY']._serialized_end=1165
+  _globals['_TENANTSERVICE']._serialized_start=1168
+  _globals['_TENANTSERVICE']._serialized_end=1480
 # @@protoc_insertion_point(module_scope)

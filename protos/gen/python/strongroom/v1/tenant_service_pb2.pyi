@@ -85,12 +85,15 @@ class ListTenantEventsReply(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     NEXT_CURSOR_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
+    UNREADABLE_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The caller's tenant."""
     next_cursor: _builtins.bytes
     """For the next page; keep it, and ask with it again later when `more` is false."""
     more: _builtins.bool
     """Whether more was there when the page was made."""
+    unreadable: _builtins.int
+    """How many events of this page do not open, whoever's they are: the operator is alarmed. Zero is good."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___TenantEvent]:
         """In the order of their commits. A page may be empty though more follows: the tenants share one sequence."""
@@ -102,10 +105,11 @@ class ListTenantEventsReply(_message.Message):
         events: _abc.Iterable[Global___TenantEvent] | None = ...,
         next_cursor: _builtins.bytes = ...,
         more: _builtins.bool = ...,
+        unreadable: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "more", b"more", "next_cursor", b"next_cursor", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "more", b"more", "next_cursor", b"next_cursor", "tenant", b"tenant", "unreadable", b"unreadable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
