@@ -19,14 +19,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from strongroom_service.domain.ceremonies import Statement
+from strongroom_service.domain.ceremonies import Parameters, Statement
 from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.credentials import PolicyViolated, PolicyViolation
 from strongroom_service.domain.errors import Refusal
 from strongroom_service.domain.events import Outcome
 from strongroom_service.domain.policy import OnExhaustion, Policy
 from strongroom_service.domain.records import VaultState
-from tests.fakes.account import DELETE, GOOD, REGISTER, RELEASE, STORE, WRONG, Account, Checked, Parameters
+from tests.fakes.account import DELETE, GOOD, REGISTER, RELEASE, STORE, WRONG, Account, Checked
 from tests.fakes.record_model import Begun, RecordModel
 
 BUDGET, LADDER_S, QUOTA = 6, (60, 300), 3

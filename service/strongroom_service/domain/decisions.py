@@ -16,7 +16,15 @@ from strongroom_service.domain.errors import Reason, Refusal
 from strongroom_service.domain.events import Event, Evidence, Outcome, Swept
 from strongroom_service.domain.lives import drop_grants_of, lengthen_grace, to_tombstone
 from strongroom_service.domain.policy import OnExhaustion
-from strongroom_service.domain.records import GENESIS_HEAD, MAX_GRANTS, Grant, Record, VaultState, version_of
+from strongroom_service.domain.records import (
+    GENESIS_HEAD,
+    MAX_GRANTS,
+    Grant,
+    Record,
+    VaultState,
+    subject_of,
+    version_of,
+)
 from strongroom_service.domain.successes import NOTHING, Brought, apply_success
 
 if TYPE_CHECKING:
@@ -126,7 +134,9 @@ def _decide_violation(moved: Record, attempt: Attempt, *, violation: PolicyViola
             moved = replace(moved, set_aside=replace(moved.set_aside, record=quarantined))
         else:
             moved = _quarantine(moved, attempt.credential_id)
+    subject = subject_of(moved, attempt.statement.request) or moved
     event = _event(moved, attempt, Outcome.REFUSED, reason=violation.value)
+    event = replace(event, failures=subject.ledger.failures)
     return Decided(record=moved, event=event, refusal=Refusal(Reason.NOT_VERIFIED, detail=event.reason))
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from strongroom_service.domain.ceremonies import Mode, Operation
+from strongroom_service.domain.ceremonies import Mode, Operation, Parameters
 from strongroom_service.domain.errors import InvalidField, Reason, Refusal
 from strongroom_service.domain.events import Outcome
 from strongroom_service.domain.policy import OnExhaustion, Policy
@@ -23,7 +23,6 @@ from tests.fakes.account import (
     STORE,
     WRONG,
     Account,
-    Parameters,
 )
 
 
