@@ -147,7 +147,7 @@ class Limits(Section):
         default=131_072,
         ge=98_304,
         le=1_048_576,
-        description="Size of a request; an addition brings two ceremonies, an attestation, an assertion and an envelope.",
+        description="Size of a request; an addition brings two ceremonies, an attestation and an envelope.",
     )
     max_metadata_bytes: int = Field(
         default=16_384, ge=8_192, le=65_536, description="Size of a request's metadata; a token is at most 4 KiB."

@@ -7,6 +7,7 @@ out events here too (docs/threat-model.md); the accounts' own histories are chai
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from strongroom_service.keeper.unsealing import unseal_event
 if TYPE_CHECKING:
     from strongroom.v1 import event_pb2
     from strongroom_service.config.tenant_file import Tenant
+    from strongroom_service.keeper.formats.event_codec import OpenedEvent
     from strongroom_service.keeper.vault_keys import VaultKeys
     from strongroom_service.keeper.visits import Log
 
@@ -51,18 +53,22 @@ class Feeder:
                 message = "the sequence of commits does not rise"
                 raise RecordRejected(message)
             position = row.position
-            event = frames_pb2.EventRow(version=row.version, sealed=row.sealed)
-            try:
-                opened = unseal_event(self.keys, event, record_id=row.record_id)
-            except RecordRejected as rejected:
+            opened = self._open(row)
+            if opened is None:
                 # Whose it is, nobody knows; and one tenant's damage must not keep the others from their feeds.
                 reply.unreadable += 1
-                self.log.error("feed_event_rejected", position=row.position, why=str(rejected))
+                self.log.error("feed_event_rejected", position=row.position, version=row.version)
                 continue
             if opened.tenant == tenant.name:
                 reply.events.append(self._event(row, opened.account, opened.event, tenant=tenant))
         reply.next_cursor = make_cursor(position, tenant=tenant.name, key=self.keys.ceremony_key)
         return sign_answer(self.keys, ReceiptFor.LIST_TENANT_EVENTS, call.nonce, reply, record=None)
+
+    def _open(self, row: frames_pb2.FeedRow) -> OpenedEvent | None:
+        event = frames_pb2.EventRow(version=row.version, sealed=row.sealed)
+        with contextlib.suppress(RecordRejected):
+            return unseal_event(self.keys, event, record_id=row.record_id)
+        return None
 
     def _event(
         self, row: frames_pb2.FeedRow, account: str, event: event_pb2.Event, *, tenant: Tenant

@@ -212,12 +212,14 @@ def test_keeper_without_descriptors_serves_on_and_takes_new_peers_when_it_has_so
         while time.monotonic() < began_at + 1.0:
             assert pid_told(served) == keeper.pid
             time.sleep(0.05)
-        assert sum(process.cpu_times()[:2]) - busy_before < 0.5
+        waited = time.monotonic() - began_at
+        assert sum(process.cpu_times()[:2]) - busy_before < 0.5 * waited
         process.rlimit(resource.RLIMIT_NOFILE, (most, most))
         assert waiting.ask(KeeperCall(call_id=1, open_vault=OpenVaultCall(version=1, sealed=b"vault"))) is not None
         assert pid_told(waiting) == keeper.pid
         waiting.close()
-    assert 1 <= keeper.end().count("keeper_accept_failed") <= 5
+    # Without a pause it would be thousands a second; a busy machine may have made the second long.
+    assert 1 <= keeper.end().count("keeper_accept_failed") <= 10 * waited + 5
 
 
 def test_socket_has_its_mode_and_a_dead_keepers_is_taken_over(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from strongroom.keeper.v1 import frames_pb2 as frames
 from strongroom.v1 import resources_pb2 as resources
 from strongroom_service.keeper.listener import listen
 from strongroom_service.keeper.loop import Ending, KeeperLoop
+from strongroom_service.link.frames import MAX_FRAME_BYTES
 from strongroom_service.link.hardening import harden_process
 from strongroom_service.link.heartbeat import Heartbeat
 from strongroom_service.link.peer import PeerRule
@@ -74,7 +75,7 @@ class ToyHandler:
             case "big":
                 reply = bytes(200 * 1024)
             case "huge":
-                reply = bytes(300 * 1024)
+                reply = bytes(MAX_FRAME_BYTES)
         receipt = resources.Receipt(version=1)
         return frames.KeeperReply(signed=frames.SignedReply(reply=reply, receipt=receipt))
 
