@@ -16,7 +16,9 @@ from strongroom.v1 import tenant_service_pb2, vault_service_pb2
 from strongroom_service.domain.errors import OutcomeUnknown, Reason, RecordRejected, Refusal
 from strongroom_service.domain.rates import RpcClass
 from strongroom_service.front.caller import REQUEST_ID_KEY, request_id_of
+from strongroom_service.front.peers import peer_key
 from strongroom_service.front.rates import RPC_CLASSES
+from strongroom_service.front.slots import Slot, Slots
 from strongroom_service.front.status import DETAILS_KEY, ErrorStatus, log_detail_of, status_of
 from strongroom_service.telemetry.logs import bound_request
 from strongroom_service.telemetry.metrics import RpcMethod
@@ -65,13 +67,14 @@ class Call:
     method: RpcMethod
     metadata: Metadata = field(repr=False)
     request_id: str
+    slot: Slot
 
 
 @dataclass(frozen=True, slots=True)
 class _Rpc:
     method: RpcMethod
+    rpc_class: RpcClass
     metrics: RpcMetrics
-    completes: bool
 
 
 class Guard:
@@ -80,21 +83,19 @@ class Guard:
     def __init__(
         self, *, rates: Rates, metrics: Metrics, log: Log, max_deadline_seconds: float, max_concurrent_calls: int
     ) -> None:
-        """A caller's deadline beyond `max_deadline_seconds` counts as that; calls beyond the ceiling are told to wait.
+        """A caller's deadline beyond `max_deadline_seconds` counts as that. For who waits at the ceiling see `Slots`.
 
-        Health checks are not among them: an orchestrator would end a service that is only busy.
+        Health checks are not among the calls: an orchestrator would end a service that is only busy.
         """
         self._rpcs = {
-            (rpc.service, rpc.method): _Rpc(
-                rpc, metrics.rpc(service=rpc.service, method=rpc.method), RPC_CLASSES[rpc] is RpcClass.COMPLETE
-            )
+            (rpc.service, rpc.method): _Rpc(rpc, RPC_CLASSES[rpc], metrics.rpc(service=rpc.service, method=rpc.method))
             for rpc in RPC_METHODS
         }
         self._rates = rates
         self._metrics = metrics
         self._log = log
         self._max_deadline_seconds = max_deadline_seconds
-        self._max_concurrent_calls = max_concurrent_calls
+        self._slots = Slots(max_concurrent_calls, metrics=metrics)
         self._running = 0
 
     async def wait_until_idle(self) -> None:
@@ -114,19 +115,19 @@ class Guard:
         rpc = self._rpcs[service, method]
         rpc.metrics.start()
         metadata = cast("Metadata", context.invocation_metadata() or ())
-        call = Call(rpc.method, metadata, request_id_of(metadata))
+        request_id = request_id_of(metadata)
         self._running += 1
         try:
-            with bound_request(call.request_id):
-                context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
+            with bound_request(request_id):
+                context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
                 try:
-                    response = await self._answer_in_time(context, call, answer)
+                    response = await self._answer_in_time(rpc, context, metadata, request_id, answer)
                 except asyncio.CancelledError:
                     code = _CANCELLED if context.time_remaining() > 0 else _DEADLINE_EXCEEDED
                     self._finish(rpc, code, started_at, reason=None)
                     raise
                 except Exception as error:  # noqa: BLE001  the last resort: whatever it is, the caller reads a fixed text
-                    await self._end(rpc, context, call, error, started_at)
+                    await self._end(rpc, context, request_id, error, started_at)
                 self._finish(rpc, _OK, started_at, reason=None)
                 return response
         finally:
@@ -134,29 +135,35 @@ class Guard:
 
     async def _answer_in_time(
         self,
+        rpc: _Rpc,
         context: grpc.aio.ServicerContext[Request, Response],
-        call: Call,
+        metadata: Metadata,
+        request_id: str,
         answer: Callable[[Call], Awaitable[Response]],
     ) -> Response:
         remaining = cast("float | None", context.time_remaining())  # None without a deadline, whatever its stub says
         if remaining is None:
             raise Refusal(Reason.DEADLINE_REQUIRED)
-        if self._running > self._max_concurrent_calls:
-            raise Refusal(Reason.BUSY, detail=f"{self._running} calls at once")
-        await self._rates.check_peer(call.method, context.peer())
-        if remaining <= self._max_deadline_seconds:
-            return await answer(call)  # gRPC cancels us when it passes
+        peer = peer_key(context.peer())
+        slot = self._slots.take(rpc.rpc_class, peer)
         try:
-            async with asyncio.timeout(self._max_deadline_seconds):
-                return await answer(call)
-        except TimeoutError as error:
-            raise OutcomeUnknown("not answered within the longest deadline that is granted") from error
+            await self._rates.check_peer(rpc.method, peer)
+            call = Call(rpc.method, metadata, request_id, slot)
+            if remaining <= self._max_deadline_seconds:
+                return await answer(call)  # gRPC cancels us when it passes
+            try:
+                async with asyncio.timeout(self._max_deadline_seconds):
+                    return await answer(call)
+            except TimeoutError as error:
+                raise OutcomeUnknown("not answered within the longest deadline that is granted") from error
+        finally:
+            slot.give_back()
 
     async def _end(
         self,
         rpc: _Rpc,
         context: grpc.aio.ServicerContext[Request, Response],
-        call: Call,
+        request_id: str,
         error: Exception,
         started_at: float,
     ) -> NoReturn:
@@ -165,13 +172,13 @@ class Guard:
         if isinstance(error, RecordRejected):
             self._metrics.stale_records.inc()
         self._log_error(rpc.method.method, status, error)
-        trailers = ((REQUEST_ID_KEY, call.request_id), (DETAILS_KEY, status.details))
+        trailers = ((REQUEST_ID_KEY, request_id), (DETAILS_KEY, status.details))
         await context.abort(status.code, status.text, trailers)
 
     def _finish(self, rpc: _Rpc, code: str, started_at: float, *, reason: Reason | None) -> None:
         seconds = time.perf_counter() - started_at
         rpc.metrics.handle(code=code, seconds=seconds)
-        if rpc.completes and reason is not None:
+        if rpc.rpc_class is RpcClass.COMPLETE and reason is not None:
             self._metrics.refuse(reason)
         if reason is None:
             self._log.info("rpc", method=rpc.method.method, code=code, seconds=round(seconds, 6))

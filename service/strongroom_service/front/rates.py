@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from strongroom_service.domain.errors import Misconfigured, RatesUnavailable, Reason, Refusal
 from strongroom_service.domain.rates import RateScope, RpcClass, Window
-from strongroom_service.front.peers import peer_key
 from strongroom_service.telemetry.metrics import RpcMethod
 
 if TYPE_CHECKING:
@@ -113,13 +112,13 @@ class Rates:
         self._windows = windows
 
     async def check_peer(self, method: RpcMethod, peer: str) -> None:
-        """Count a call from `peer`, as gRPC describes it.
+        """Count a call from `peer`, a `peer_key`.
 
         Raises:
             Refusal: RATE_LIMITED.
             RatesUnavailable: the store cannot say, and the call is more than a read.
         """
-        await self._check(RateScope.PEER, method, peer_key(peer))
+        await self._check(RateScope.PEER, method, peer)
 
     async def check_caller(self, method: RpcMethod, *, tenant: str, record_id: RecordId) -> None:
         """Count a call whose token holds. Raises as `check_peer`."""

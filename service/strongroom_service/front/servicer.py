@@ -158,6 +158,7 @@ class VaultServicer(VaultServiceServicer):
 
     async def _admit(self, call: Call) -> Admitted:
         who = self._admission.admit(call.metadata, request_id=call.request_id)
+        call.slot.charge(who.tenant)
         await self._rates.check_caller(call.method, tenant=who.tenant, record_id=who.record_id)
         return who
 

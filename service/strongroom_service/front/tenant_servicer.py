@@ -52,6 +52,7 @@ class TenantServicer(TenantServiceServicer):
     async def ListTenantEvents(self, request: pb.ListTenantEventsRequest, call: Call) -> pb.ListTenantEventsResponse:
         """See the proto."""
         who = self._admission.admit(call.metadata, scope=TenantScope.FEED, request_id=call.request_id)
+        call.slot.charge(who.tenant)
         await self._rates.check_tenant(call.method, tenant=who.tenant)
         signed = await list_tenant_events(
             who.caller,
@@ -79,6 +80,7 @@ class TenantServicer(TenantServiceServicer):
     async def _order(self, request: Order, call: Call, completion_of: Callable[[Order], Completion]) -> SignedReply:
         # The token first, so that strangers learn nothing of their fields.
         who = self._admission.admit(call.metadata, scope=TenantScope.ERASE, request_id=call.request_id)
+        call.slot.charge(who.tenant)
         await self._rates.check_tenant(call.method, tenant=who.tenant)
         account, completion = codec.account_of(request), completion_of(request)
         caller = replace(who.caller, account=account)

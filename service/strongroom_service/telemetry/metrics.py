@@ -24,6 +24,7 @@ from prometheus_client import (
 from strongroom_service.domain.ceremonies import Operation
 from strongroom_service.domain.errors import Reason
 from strongroom_service.domain.events import Outcome
+from strongroom_service.domain.load import ShedBecause
 from strongroom_service.domain.rates import RateScope
 
 # 1 ms to 10 s; an edge at each latency that docs/operations names as an objective.
@@ -162,6 +163,13 @@ class Metrics:
         limited = self._counter(
             "strongroom_requests_limited_total", "Requests refused because of a rate, by whose it was.", "scope"
         )
+        shed = self._counter(
+            "strongroom_requests_shed_total",
+            "Requests told to wait because too many were under way, by what there was too much of.",
+            "reason",
+        )
+        self.requests_shed = {because: shed.labels(because.value) for because in ShedBecause}
+        self.slots_in_use = self._gauge("strongroom_slots_in_use", "Calls under way, each in one slot.")
         self.requests_limited = {scope: limited.labels(scope.value) for scope in RateScope}
         self.stale_records = self._counter(
             "strongroom_stale_records_total",

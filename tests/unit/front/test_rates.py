@@ -16,7 +16,7 @@ from tests.fakes.metrics import make_metrics
 from tests.fakes.rates import ROOMY, FakeRateStore, FakeSeconds, make_rates
 
 ALICE, BOB = RecordId(b"a" * 32), RecordId(b"b" * 32)
-PEER = "ipv4:192.0.2.7:50123"
+PEER = "192.0.2.7"
 ONCE = Window(count=1, seconds=60)
 READS = [method for method in RPC_METHODS if RPC_CLASSES[method] is RpcClass.READ]
 OTHERS = [method for method in RPC_METHODS if RPC_CLASSES[method] is not RpcClass.READ]
