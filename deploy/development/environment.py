@@ -23,9 +23,11 @@ from grpc_health.v1 import health_pb2
 
 from deploy.development import vault_folder
 from deploy.development.tenant import (
+    ACCOUNT_SCOPE,
     DevelopmentTenant,
     generate_tenant,
     issue_account_token,
+    issue_tenant_token,
     load_tenant_key,
     write_tenant,
     write_tenant_key,
@@ -99,7 +101,7 @@ class VaultFiles:
         """Identity fingerprints to pin."""
         return (self.identity_fingerprint,)
 
-    def issue_token(self, account: str, *, lifetime_seconds: int = 3_600) -> str:
+    def issue_token(self, account: str, *, lifetime_seconds: int = 3_600, scope: str = ACCOUNT_SCOPE) -> str:
         """Return an account token that holds from now on."""
         return issue_account_token(
             self.tenant,
@@ -107,6 +109,7 @@ class VaultFiles:
             audience=AUDIENCE,
             now_seconds=int(time.time()),
             lifetime_seconds=lifetime_seconds,
+            scope=scope,
         )
 
 
@@ -211,9 +214,13 @@ class DevelopmentVault:
         """What the service's processes logged."""
         return self.files.folder / "service.log"
 
-    def issue_token(self, account: str, *, lifetime_seconds: int = 3_600) -> str:
+    def issue_token(self, account: str, *, lifetime_seconds: int = 3_600, scope: str = ACCOUNT_SCOPE) -> str:
         """Return an account token that holds from now on."""
-        return self.files.issue_token(account, lifetime_seconds=lifetime_seconds)
+        return self.files.issue_token(account, lifetime_seconds=lifetime_seconds, scope=scope)
+
+    def issue_tenant_token(self, *, scope: str) -> str:
+        """Return a tenant token that holds from now on."""
+        return issue_tenant_token(self.tenant, audience=AUDIENCE, now_seconds=int(time.time()), scope=scope)
 
     def init(self) -> str:
         """Run `strongroomd init` and return what it said.

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from jwt.algorithms import ECAlgorithm
 DEFAULT_NAME = "notes"
 DEFAULT_ISSUER = "https://login.notes.example"
 LIFETIME_SECONDS = 3_600
+ACCOUNT_SCOPE = "vault"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,18 +112,38 @@ def issue_account_token(
     audience: str,
     now_seconds: int,
     lifetime_seconds: int = LIFETIME_SECONDS,
+    scope: str = ACCOUNT_SCOPE,
 ) -> str:
-    """Return an account token: `account` may use its vault at `audience` from `now_seconds` (unix) on."""
+    """Return an account token: `account` may use its vault at `audience` from `now_seconds` (unix) on.
+
+    A `scope` of "vault reset" allows a reset too: a product gives it out only after a check of its own.
+    """
     claims = {
         "iss": tenant.issuer,
         "sub": account,
         "aud": audience,
         "iat": now_seconds,
         "exp": now_seconds + lifetime_seconds,
-        "scope": "vault",
+        "scope": scope,
     }
-    headers = {"kid": tenant.kid, "typ": "strongroom-account+jwt"}
-    return jwt.encode(claims, tenant.private_key, algorithm="ES256", headers=headers)
+    return _sign(tenant, claims, typ="strongroom-account+jwt")
+
+
+def issue_tenant_token(tenant: DevelopmentTenant, *, audience: str, now_seconds: int, scope: str) -> str:
+    """Return a tenant token for `audience`: `scope` is "feed", "erase" or both."""
+    claims = {
+        "iss": tenant.issuer,
+        "aud": audience,
+        "iat": now_seconds,
+        "exp": now_seconds + LIFETIME_SECONDS,
+        "scope": scope,
+    }
+    return _sign(tenant, claims, typ="strongroom-tenant+jwt")
+
+
+def _sign(tenant: DevelopmentTenant, claims: Mapping[str, object], *, typ: str) -> str:
+    headers = {"kid": tenant.kid, "typ": typ}
+    return jwt.encode(dict(claims), tenant.private_key, algorithm="ES256", headers=headers)
 
 
 def main() -> None:

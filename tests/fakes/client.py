@@ -69,6 +69,7 @@ class CountingAuthenticator:
     prompts: int = 0
     spoil_prf: dict[int, bytes | None] = field(default_factory=dict)
     claim_credential: bytes = b""
+    forges: bool = False
     threads: set[int] = field(default_factory=set)
 
     def make_credential(self, **arguments: object) -> Attestation:
@@ -79,6 +80,8 @@ class CountingAuthenticator:
         self.prompts += 1
         self.threads.add(threading.get_ident())
         made = self.real.get_assertion(**arguments)  # type: ignore[arg-type]  # passed on as given
+        if self.forges:
+            return replace(made, signature=made.signature[:-1] + bytes([made.signature[-1] ^ 1]))
         if self.claim_credential:
             return replace(made, credential_id=self.claim_credential)
         if self.prompts in self.spoil_prf:
