@@ -37,7 +37,7 @@ from strongroom_service.domain.decisions import (
 )
 from strongroom_service.domain.events import Event, Evidence
 from strongroom_service.domain.fields import hash_fields
-from strongroom_service.domain.lives import next_due_at, without_due
+from strongroom_service.domain.lives import without_due
 from strongroom_service.domain.orders import Order, decide_order, decide_sweep
 from strongroom_service.domain.policy import OnExhaustion, Policy
 from strongroom_service.domain.preconditions import (
@@ -190,10 +190,10 @@ class Account:
         swept = () if self.record is None else without_due(self.record, now=self.now)[1]
         return self.commit(decide_order(self.seen, Order(operation=operation, nonce=nonce, now=self.now, swept=swept)))
 
-    def sweep(self) -> Decided | Millis | None:
-        """Erase what is due, and commit; else when something will be."""
+    def sweep(self) -> Decided | None:
+        """Erase what is due, and commit; None where nothing is."""
         record, swept = without_due(self.held, now=self.now)
-        return self.commit(decide_sweep(record, swept=swept, now=self.now)) if swept else next_due_at(record)
+        return self.commit(decide_sweep(record, swept=swept, now=self.now)) if swept else None
 
     def commit(self, decided: Decided) -> Decided:
         assert decided.record.version == version_of(self.record) + 1

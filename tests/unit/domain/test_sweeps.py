@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from strongroom_service.domain.ceremonies import ORDERS, Operation
-from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.events import NO_EVIDENCE, Outcome, Swept
-from strongroom_service.domain.lives import next_due_at
 from strongroom_service.domain.orders import ACCOUNT_ERASURE_SECONDS
 from strongroom_service.domain.records import MAX_GRANTS, VaultState
 from tests.fakes.account import (
@@ -56,32 +54,21 @@ def test_sweep_makes_durable_that_what_is_set_aside_is_gone() -> None:
     assert account.sweep() is None
 
 
-def test_sweep_before_the_time_erases_nothing_and_says_when() -> None:
+def test_sweep_before_the_time_erases_nothing() -> None:
     account = enrolled()
     assert account.sweep() is None
     account.order(Operation.RESET)
-    aside_at = account.events[-1].erase_at
     account.wait(seconds=60)
     account.order(Operation.ERASE_ACCOUNT, nonce=OTHER_NONCE)
     before = account.held
-    assert account.sweep() == aside_at
+    assert account.sweep() is None
     assert account.held == before
     account.wait(seconds=WAIT - 61)
-    assert account.sweep() == aside_at
+    assert account.sweep() is None
     account.wait(seconds=1)
     account.sweep()
     assert account.events[-1].swept == (Swept.SET_ASIDE,)
-    assert account.sweep() == Millis(account.now + 60_000)
-
-
-def test_next_erasure_is_the_nearer_one() -> None:
-    account = Account(policy=replace(POLICY, reset_grace_seconds=40 * DAY))
-    account.enroll()
-    assert next_due_at(account.held) is None
-    account.order(Operation.RESET)
-    assert next_due_at(account.held) == account.now + 1_000 * 40 * DAY
-    account.order(Operation.ERASE_ACCOUNT, nonce=OTHER_NONCE)
-    assert next_due_at(account.held) == account.now + 1_000 * WAIT
+    assert account.sweep() is None
 
 
 def test_sweep_keeps_the_grants_that_have_not_ended() -> None:
