@@ -27,7 +27,6 @@ from deploy.development.tenant import (
     DevelopmentTenant,
     generate_tenant,
     issue_account_token,
-    issue_tenant_token,
     load_tenant_key,
     write_tenant,
     write_tenant_key,
@@ -103,13 +102,9 @@ class VaultFiles:
 
     def issue_token(self, account: str, *, lifetime_seconds: int = 3_600, scope: str = ACCOUNT_SCOPE) -> str:
         """Return an account token that holds from now on."""
+        now, lifetime = int(time.time()), lifetime_seconds
         return issue_account_token(
-            self.tenant,
-            account=account,
-            audience=AUDIENCE,
-            now_seconds=int(time.time()),
-            lifetime_seconds=lifetime_seconds,
-            scope=scope,
+            self.tenant, account=account, audience=AUDIENCE, now_seconds=now, lifetime_seconds=lifetime, scope=scope
         )
 
 
@@ -217,10 +212,6 @@ class DevelopmentVault:
     def issue_token(self, account: str, *, lifetime_seconds: int = 3_600, scope: str = ACCOUNT_SCOPE) -> str:
         """Return an account token that holds from now on."""
         return self.files.issue_token(account, lifetime_seconds=lifetime_seconds, scope=scope)
-
-    def issue_tenant_token(self, *, scope: str) -> str:
-        """Return a tenant token that holds from now on."""
-        return issue_tenant_token(self.tenant, audience=AUDIENCE, now_seconds=int(time.time()), scope=scope)
 
     def init(self) -> str:
         """Run `strongroomd init` and return what it said.
