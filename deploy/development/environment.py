@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import grpc
-from grpc_health.v1 import health_pb2
 
 from deploy.development import vault_folder
+from deploy.development.health import is_serving
 from deploy.development.tenant import (
     ACCOUNT_SCOPE,
     DevelopmentTenant,
@@ -40,11 +40,9 @@ if TYPE_CHECKING:
 
 AUDIENCE: Final = "https://vault.localhost"
 CONFIG_NAME: Final = "strongroom.toml"
-SERVICE: Final = "strongroom.v1.VaultService"
 _TOKEN_LABEL: Final = "development"  # noqa: S105  a PKCS#11 token's name
 _START_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
-_PROBE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,17 +271,7 @@ class DevelopmentVault:
 
     def is_serving(self) -> bool:
         """Ask the health service."""
-        with grpc.secure_channel(self.address, self.channel_credentials()) as channel:
-            check = channel.unary_unary(
-                "/grpc.health.v1.Health/Check",
-                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-                response_deserializer=health_pb2.HealthCheckResponse.FromString,
-            )
-            try:
-                reply = check(health_pb2.HealthCheckRequest(service=SERVICE), timeout=_PROBE_SECONDS)
-            except grpc.RpcError:
-                return False
-        return reply.status == health_pb2.HealthCheckResponse.SERVING
+        return is_serving(self.address, self.channel_credentials())
 
     def _wait_until_serving(self) -> None:
         deadline = time.monotonic() + _START_SECONDS

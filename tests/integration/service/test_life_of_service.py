@@ -17,7 +17,8 @@ import pytest
 import trustme
 from grpc_health.v1 import health_pb2
 
-from deploy.development.environment import SERVICE, DevelopmentVault, VaultShape, make_files
+from deploy.development.environment import DevelopmentVault, VaultShape, make_files
+from deploy.development.health import SERVICE
 from tests.fakes.hand_client import HandClient, Told
 from tests.integration.service.daemons import runs
 
