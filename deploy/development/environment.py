@@ -56,6 +56,7 @@ class VaultShape:
         settings: further lines at the head of strongroom.toml.
         keeper_settings: further lines of its [keepers].
         limits: lines of its [limits].
+        checkpoints: lines of its [checkpoints].
         rates: lines of its [rates.peer] and so on, by default so high that nobody meets them, and of [rates.redis].
     """
 
@@ -66,6 +67,7 @@ class VaultShape:
     settings: Mapping[str, int | float | str] = field(default_factory=dict)
     keeper_settings: Mapping[str, int | float] = field(default_factory=dict)
     limits: Mapping[str, int | float] = field(default_factory=dict)
+    checkpoints: Mapping[str, float | str | Sequence[str]] = field(default_factory=dict)
     rates: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
@@ -139,6 +141,7 @@ def make_files(folder: Path, shape: VaultShape) -> VaultFiles:
         "keepers": {"count": shape.keepers, "log_file": "keeper/fulfilled.log", **shape.keeper_settings},
         **vault_folder.token_tables(token),
         "limits": shape.limits,
+        "checkpoints": shape.checkpoints,
         **vault_folder.rate_tables(shape.rates),
     }
     (folder / CONFIG_NAME).write_text(vault_folder.toml_text(tables), encoding="utf-8")

@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import typer
 
 from strongroom_service.bootstrap.system import DISTRIBUTION
+from strongroom_service.cli.checkpoint import checkpoint_app
 from strongroom_service.cli.events import events_app
 from strongroom_service.cli.options import ConfigFile
 from strongroom_service.config.tenant_file import load_tenants
@@ -31,6 +32,7 @@ app = typer.Typer(
 config_app = typer.Typer(help="The configuration files.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(events_app, name="events")
+app.add_typer(checkpoint_app, name="checkpoint")
 
 
 @app.command()

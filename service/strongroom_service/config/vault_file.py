@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from strongroom_service.config.checkpoints import Checkpoints
 from strongroom_service.config.faults import FaultyFile, PathFromFile, Section, from_file, misconfigured, read_section
 from strongroom_service.config.files import DISK, ConfigFiles
 from strongroom_service.config.rates import Rates
@@ -205,6 +206,7 @@ class VaultConfig(Section):
     users: Users | None = Field(default=None, description="User ids of the children; needed when started as root.")
     clock: ClockRules = Field(default_factory=ClockRules, description="How far the host's clock is believed.")
     limits: Limits = Field(default_factory=Limits, description="Limits of one front.")
+    checkpoints: Checkpoints = Field(default_factory=Checkpoints, description="Checkpoints of all records.")
     rates: Rates = Field(default_factory=Rates, description="Rates of one front, by peer, tenant and account.")
 
     @field_validator("run_dir")

@@ -29,6 +29,8 @@ class Named(Enum):
     PUT_BACK = "put back"
     RESTORED = "restored"
     NOT_COMMITTED = "not committed"
+    FORKED = "forked"
+    UNLINKED = "unlinked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,8 @@ class Finding:
 
     def __str__(self) -> str:
         """One line for an operator."""
-        place = f" record {self.record_id.hex()} version {self.version}" if self.record_id else ""
-        return f"{self.named.value}:{place}: {self.why}"
+        place = f"record {self.record_id.hex()} version {self.version}: " if self.record_id else ""
+        return f"{self.named.value}: {place}{self.why}"
 
 
 @dataclass(frozen=True, slots=True)

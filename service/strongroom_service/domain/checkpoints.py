@@ -123,10 +123,13 @@ def leaf_line(leaf: Leaf) -> str:
     return f"{leaf.record_id.hex()} {leaf.version} {leaf.chain_head.hex()}"
 
 
-def checkpoint_lines(leaf_lines: Iterable[str], signed: SignedCheckpoint) -> Iterator[str]:
-    """Yield the lines of a checkpoint, each with its end."""
-    yield f"{_FIRST_LINE}\n"
-    yield from leaf_lines
+def checkpoint_start() -> str:
+    """Return what comes before the leaves."""
+    return f"{_FIRST_LINE}\n"
+
+
+def checkpoint_end(signed: SignedCheckpoint) -> str:
+    """Return what comes after the leaves."""
     head = signed.head
     document = {
         "serial": head.serial,
@@ -138,7 +141,7 @@ def checkpoint_lines(leaf_lines: Iterable[str], signed: SignedCheckpoint) -> Ite
         "identity_public_key": signed.identity_public_key.hex(),
         "signature": signed.signature.hex(),
     }
-    yield f"{json.dumps(document)}\n"
+    return f"{json.dumps(document)}\n"
 
 
 class CheckpointReader:

@@ -2,10 +2,12 @@
 
 One line each: unix milliseconds, operation, record id, version, chain head; ids and heads in hex. Written before the
 answer leaves, with one write call to a file opened for appending, so that lines of several keepers do not mix.
+Read again by who checks that.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -51,3 +53,26 @@ class FulfilmentLog:
         if written != len(line):
             message = "the fulfilment log took a part of a line only"
             raise Misconfigured(message)
+
+
+def read_fulfilments(path: Path) -> dict[bytes, dict[int, frozenset[bytes]]]:
+    """Return what was logged: chain heads by record id and version.
+
+    A line that a full disk has cut short fulfilled nothing and is passed over.
+
+    Raises:
+        Misconfigured: the file cannot be read.
+    """
+    found: dict[bytes, dict[int, frozenset[bytes]]] = {}
+    try:
+        with path.open(encoding="ascii", errors="replace") as file:
+            for line in file:
+                with contextlib.suppress(ValueError):
+                    _, _, record_id, version, chain_head = line.split()
+                    versions = found.setdefault(bytes.fromhex(record_id), {})
+                    heads = versions.get(int(version), frozenset())
+                    versions[int(version)] = heads | {bytes.fromhex(chain_head)}
+    except OSError as error:
+        message = f"the fulfilment log {path} cannot be read: {error.strerror}"
+        raise Misconfigured(message) from error
+    return found

@@ -15,7 +15,8 @@ from strongroom_service.domain.checkpoints import (
     Leaf,
     LeafTree,
     SignedCheckpoint,
-    checkpoint_lines,
+    checkpoint_end,
+    checkpoint_start,
     leaf_line,
 )
 from strongroom_service.domain.clock import Millis
@@ -63,7 +64,7 @@ def signed(leaves: list[Leaf]) -> SignedCheckpoint:
 
 
 def lines_of(leaves: list[Leaf]) -> list[str]:
-    return list(checkpoint_lines((f"{leaf_line(each)}\n" for each in leaves), signed(leaves)))
+    return [checkpoint_start(), *(f"{leaf_line(each)}\n" for each in leaves), checkpoint_end(signed(leaves))]
 
 
 def read(lines: list[str]) -> tuple[list[Leaf], SignedCheckpoint]:
