@@ -17,6 +17,7 @@ from tests.fakes.person import Ceremony, Person
 
 ROOT: Final = Path(__file__).parents[4]
 
+Begin = Callable[[Person], Ceremony]
 Spoil = Callable[[Person, Ceremony], frames_pb2.JudgeCall]
 
 
@@ -69,13 +70,14 @@ def violation(name: str) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One tampering: `spoil` makes the call in place of the good one."""
+    """One tampering: `spoil` makes the call in place of the good one; `begin` begins what is spoilt."""
 
     section: Section
     step: int
     tampering: str
     spoil: Spoil
     outcome: Outcome
+    begin: Begin = Person.begin_release
 
     @property
     def id(self) -> str:

@@ -40,7 +40,7 @@ _EVIL: Final = "https://evil.example"
 
 def _line(step: int, tampering: str, spoil: Spoil | Forgery, outcome: Outcome) -> Line:
     made = forged(spoil) if isinstance(spoil, Forgery) else spoil
-    return Line(Section.REGISTRATION, step, tampering, made, outcome)
+    return Line(Section.REGISTRATION, step, tampering, made, outcome, begin=Person.begin_registration)
 
 
 def _elsewhere(step: int, shows: str, test: str) -> Elsewhere:

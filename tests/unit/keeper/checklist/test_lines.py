@@ -18,7 +18,7 @@ def test_line(desk: Desk, line: Line) -> None:
     alice = Person(desk)
     if line.section is not Section.REGISTRATION:
         alice.enroll()
-    ceremony = alice.begin_registration() if line.section is Section.REGISTRATION else alice.begin_release()
+    ceremony = line.begin(alice)
     row = desk.row(alice.account)
     assert outcome_of(alice, ceremony, line.spoil(alice, ceremony)) == line.outcome
     if line.outcome.kind is Kind.COUNTED:

@@ -14,8 +14,9 @@ from strongroom_service.domain.fields import hash_fields
 from strongroom_service.keeper.token.port import Wrapped
 from tests.fakes.desk import Desk, refused_for
 from tests.fakes.passkey import BACKUP_ELIGIBLE, BACKUP_STATE, Forgery, SoftwarePasskey
-from tests.fakes.person import Ceremony, Person, refuses
+from tests.fakes.person import Ceremony, Person, open_release, refuses
 from tests.fakes.token import FakeToken
+from tests.unit.keeper.checklist.changes import ENVELOPE, begin_addition, begin_removal_of, change_call
 
 FILES = (frames_pb2, ceremony_pb2, event_pb2, resources_pb2, vault_service_pb2)
 
@@ -70,6 +71,25 @@ def test_refused_assertion_leaves_counter_and_backup_state_as_they_were(alice: P
     with refused_for("NOT_VERIFIED"):  # the control: what was accepted is remembered
         alice.release(forgery=Forgery(sign_count=alice.passkey.sign_count))
     assert alice.desk.describe("alice").credentials[0].quarantined
+
+
+def test_removed_passkey_opens_nothing_more_not_even_what_it_was_granted(alice: Person) -> None:
+    addition = begin_addition(alice)
+    alice.complete_call(addition, change_call(alice, addition))
+    thief = Person(alice.desk, passkey=addition.newcomer)
+    granted = thief.begin_release()
+    assert len(open_release(granted, thief.complete(granted))) == 1
+    begun = thief.begin_release()
+    removal = begin_removal_of(alice, thief.passkey.credential_id)
+    alice.complete_call(removal, change_call(alice, removal))
+    for ceremony in (granted, begun):
+        refuses("BEGIN_AGAIN", thief, ceremony, thief.judge_call(ceremony))
+    with refused_for("BEGIN_AGAIN"):
+        thief.fulfil(granted)
+    with refused_for("NOT_VERIFIED"):
+        thief.release()
+    assert alice.desk.log.lines[-1][1]["why"] == "unknown credential"
+    assert [each.envelope for each in alice.release()] == [ENVELOPE]
 
 
 class CountingToken(FakeToken):
