@@ -105,11 +105,11 @@ def require_vault(record: Record | None) -> Record:
 
 
 def _check_may_reopen(subject: Record, request: CeremonyRequest, *, now: Millis) -> None:
-    if request.is_about_set_aside:
-        # Closed or only cooling down: what is set aside waits for its time, whoever asks.
-        check_cool_down(subject.ledger, subject.policy, now=now)
-    elif not is_exhausted(subject.ledger, subject.policy):
+    if is_exhausted(subject.ledger, subject.policy):
+        return  # closed: the recovery credential reopens at any time, and a passkey is told to wait once it signs
+    if not request.is_about_set_aside:
         raise InvalidField(field="request.reopen.target", rule="must be what is set aside or closed")
+    check_cool_down(subject.ledger, subject.policy, now=now)
 
 
 def _check_fits(record: Record, parameters: Parameters) -> None:

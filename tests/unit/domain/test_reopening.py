@@ -210,7 +210,7 @@ def test_reset_of_a_closed_vault_waits_for_its_week_and_then_its_grace() -> None
     with refused(account, Reason.NO_VAULT):
         account.begin(REOPEN_CLOSED)
     with refused(account, Reason.VAULT_CLOSED, seconds=7 * DAY):
-        account.begin(REOPEN_SET_ASIDE)
+        account.complete(account.begin(REOPEN_SET_ASIDE))
     enroll_anew(account)
     with invalid(account, "request.reopen.target"):
         account.begin(REOPEN_CLOSED)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from strongroom_service.domain.ceremonies import Operation
+from strongroom_service.domain.credentials import RecoveryVerified
 from strongroom_service.domain.errors import Reason
 from strongroom_service.domain.events import Outcome, Swept
 from strongroom_service.domain.records import VaultState
@@ -250,7 +251,16 @@ def test_old_life_that_locks_is_closed_and_its_grace_stands_still() -> None:
     assert account.held.set_aside.erase_at == erase_at + 1_000 * 7 * DAY
     assert account.events[-1].erase_at == account.held.set_aside.erase_at
     with refused(account, Reason.VAULT_CLOSED, seconds=7 * DAY):
-        account.begin(REOPEN_SET_ASIDE)
+        account.complete(account.begin(REOPEN_SET_ASIDE))
     account.wait(seconds=7 * DAY)
     account.complete(account.begin(REOPEN_SET_ASIDE))
     assert account.held.ledger.failures == 0
+
+
+def test_recovery_credential_reopens_what_was_set_aside_closed_at_any_time() -> None:
+    account = Account(policy=replace(LOCKING, cool_down_seconds=()))
+    account.enroll()
+    account.fail(10)
+    account.order(Operation.RESET)
+    account.complete(account.begin(REOPEN_SET_ASIDE), RecoveryVerified(), credential_id=RECOVERY)
+    assert (account.held.state, account.held.ledger.failures, account.held.set_aside) == (VaultState.LIVE, 0, None)
