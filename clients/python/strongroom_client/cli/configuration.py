@@ -17,6 +17,8 @@
     file = "passkeys.json"                 or
     kind = "security-key"                  the one security key that is plugged in
 
+    [further_authenticator]                where `passkey add` makes the new passkey; as [authenticator]
+
 Relative paths start at the state folder. What is not known here is refused, not ignored.
 """
 
@@ -38,7 +40,9 @@ FILE_NAME = "strongroom.toml"
 SOFTWARE = "software-insecure"
 SECURITY_KEY = "security-key"
 _REQUIRED = frozenset({"vault", "tenant", "account", "account_token_file"})
-_OPTIONAL = frozenset({"pins", "unpinned", "ca_file", "insecure", "name", "rp_id", "origin", "authenticator"})
+_OPTIONAL = frozenset(
+    {"pins", "unpinned", "ca_file", "insecure", "name", "rp_id", "origin", "authenticator", "further_authenticator"}
+)
 _Value = TypeVar("_Value")
 
 
@@ -62,6 +66,7 @@ class Configuration:
     address: Address
     account_token_file: Path
     authenticator: AuthenticatorChoice
+    further_authenticator: AuthenticatorChoice
     memory_root: Path
 
 
@@ -116,6 +121,7 @@ def _read(document: dict[str, Any], state: Path) -> Configuration:
         address=address,
         account_token_file=state / _get(document, "account_token_file", str),
         authenticator=_authenticator(_optional(document, "authenticator", dict), state),
+        further_authenticator=_authenticator(_optional(document, "further_authenticator", dict), state),
         memory_root=state / "memory",
     )
 

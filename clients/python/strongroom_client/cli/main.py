@@ -16,18 +16,23 @@ from strongroom_client.age_keys import ArchiveIdentity, recipient_of
 from strongroom_client.archive.errors import shown
 from strongroom_client.archive.reader import extract_archive
 from strongroom_client.archive.writer import write_archive
-from strongroom_client.cli import receipts
+from strongroom_client.cli import lives, passkeys, receipts
 from strongroom_client.cli.configuration import Configuration
 from strongroom_client.cli.explanations import EXPLAINED, explain
 from strongroom_client.cli.opening import chosen_authenticator, opened_client
-from strongroom_client.cli.options import FAILED, ChosenMode, KeyFile, KeyPrompt, State, load
-from strongroom_client.cli.recovery_keys import prompt_recovery_key, read_recovery_key, write_recovery_key
+from strongroom_client.cli.options import FAILED, ChosenMode, KeyFile, KeyOut, KeyPrompt, State, load
+from strongroom_client.cli.recovery_keys import (
+    given_recovery_key,
+    hand_over,
+    prompt_recovery_key,
+    read_recovery_key,
+    recovery_key_to_hand_over,
+)
 from strongroom_client.cli.showing import Output, as_json, history_lines, status_lines
 from strongroom_client.errors import DeviceError
 from strongroom_client.memory import Mode
 from strongroom_client.memory_folder import MemoryFolder
 from strongroom_client.progress import progress_on
-from strongroom_client.recovery_key import RecoveryKey, generate_recovery_key
 from strongroom_client.verification.evidence import examine_evidence
 
 app = typer.Typer(
@@ -38,6 +43,8 @@ app = typer.Typer(
 )
 
 app.add_typer(receipts.app, name="receipts")
+app.add_typer(passkeys.app, name="passkey")
+lives.add_to(app)
 
 Shown = Annotated[Output, typer.Option("--output", help="How to show it.")]
 
@@ -56,19 +63,15 @@ def enroll(
     user_name: Annotated[str, typer.Option(help="What the authenticator calls this passkey's account.")],
     state: State = None,
     mode: Annotated[Mode, typer.Option(help="How the envelope is locked.")] = Mode.PRF,
-    recovery_key_out: Annotated[
-        Path | None, typer.Option(help="Write the recovery key to this new file; else it is shown.", dir_okay=False)
-    ] = None,
+    recovery_key_out: KeyOut = None,
 ) -> None:
     """Enroll a passkey with the vault, and get a recovery key."""
     configuration = load(state)
-    if recovery_key_out is None and not sys.stdout.isatty():
-        raise typer.BadParameter("standard output is no terminal: say where to write it", param_hint="recovery-key-out")
-    key = generate_recovery_key()
+    key = recovery_key_to_hand_over(recovery_key_out)
     with opened_client(configuration) as client:
         client.vault()
         # Before anything depends on it: who is interrupted below has the key, and not a vault without one.
-        _hand_over(key, recovery_key_out)
+        hand_over(key, recovery_key_out)
         enrolled = client.enroll(
             chosen_authenticator(configuration.authenticator), user_name=user_name, mode=mode, recovery_key=key
         )
@@ -102,7 +105,7 @@ def restore(
     recovery_key_prompt: KeyPrompt = False,
 ) -> None:
     """Restore the file ARCHIVE to the new FOLDER, with the passkey; or with the recovery key alone, off line."""
-    key = _given_recovery_key(recovery_key_file, prompt=recovery_key_prompt)
+    key = given_recovery_key(recovery_key_file, prompt=recovery_key_prompt)
     identities = (key.age_identity(),) if key is not None else _released_identities(load(state), mode)
     with closing(progress_on(sys.stderr)) as progress:
         summary = extract_archive(archive=archive, target=folder, identities=identities, progress=progress)
@@ -192,24 +195,6 @@ def accept_older_vault(
     with opened_client(configuration) as client:
         memory = client.accept_older_vault()
     typer.echo(f"This device now goes on from version {memory.position.version}.")
-
-
-def _hand_over(key: RecoveryKey, target: Path | None) -> None:
-    if target is not None:
-        write_recovery_key(key, target)
-        typer.echo(f"The recovery key is in {target}. It counts once you are enrolled.", err=True)
-        return
-    typer.echo("Your recovery key. Write it down; it is not shown again, and counts once you are enrolled:\n")
-    typer.echo(key.reveal() + "\n")
-    typer.confirm("Have you written it down?", abort=True, err=True)
-
-
-def _given_recovery_key(path: Path | None, *, prompt: bool) -> RecoveryKey | None:
-    if path is not None and prompt:
-        raise typer.BadParameter("choose one way to give the recovery key", param_hint="--recovery-key-prompt")
-    if path is not None:
-        return read_recovery_key(path)
-    return prompt_recovery_key() if prompt else None
 
 
 def _released_identities(configuration: Configuration, mode: Mode | None) -> tuple[ArchiveIdentity, ...]:

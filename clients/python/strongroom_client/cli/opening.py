@@ -12,15 +12,20 @@ from strongroom_client.authenticators.ctap import CtapAuthenticator
 from strongroom_client.authenticators.port import Authenticator
 from strongroom_client.authenticators.software import InsecureSoftwareAuthenticator
 from strongroom_client.cli.configuration import AuthenticatorChoice, Configuration
-from strongroom_client.cli.security_key import TerminalInteraction, find_security_key
+from strongroom_client.cli.security_key import SecurityKeyInTurn, TerminalInteraction, find_security_key
+from strongroom_client.cli.showing import notice_line
 from strongroom_client.client import VaultClient
 from strongroom_client.memory_folder import MemoryFolder
+from strongroom_client.notices import Notice
 from strongroom_client.transport import GrpcConnection
 
 
 @contextmanager
 def opened_client(configuration: Configuration) -> Iterator[VaultClient]:
-    """Open a client on this device's memory; warn where nothing that the vault says can be proven."""
+    """Open a client on this device's memory; warn where nothing that the vault says can be proven.
+
+    What the user should know beside the results goes to standard error as it comes up.
+    """
     settings = configuration.settings
     if settings.trust.unpinned:
         typer.secho("Warning: no identity key is pinned, so that the vault's receipts prove nothing.", err=True)
@@ -29,7 +34,22 @@ def opened_client(configuration: Configuration) -> Iterator[VaultClient]:
         token = AccountTokenFile(configuration.account_token_file)
         connection = GrpcConnection(configuration.address, account_token=token)
         stack.callback(connection.close)
-        yield stack.enter_context(VaultClient(settings=settings, connection=connection, memory=memory))
+        yield stack.enter_context(VaultClient(settings=settings, connection=connection, memory=memory, notify=_warn))
+
+
+def _warn(notice: Notice) -> None:
+    typer.secho(f"Warning: {notice_line(notice)}.", err=True, fg=typer.colors.YELLOW)
+
+
+def two_authenticators(configuration: Configuration) -> tuple[Authenticator, Authenticator]:
+    """Return the authenticator of the passkeys that there are, and that of the further one.
+
+    Two security keys are asked for one after the other, whenever either is needed.
+    """
+    own, further = configuration.authenticator, configuration.further_authenticator
+    if own.file is None and further.file is None:
+        return SecurityKeyInTurn("the security key that the vault knows"), SecurityKeyInTurn("the new security key")
+    return chosen_authenticator(own), chosen_authenticator(further)
 
 
 def chosen_authenticator(choice: AuthenticatorChoice) -> Authenticator:

@@ -20,6 +20,10 @@ KeyFile = Annotated[
     Path | None, typer.Option("--recovery-key-file", help="Read the recovery key from this file.", dir_okay=False)
 ]
 KeyPrompt = Annotated[bool, typer.Option("--recovery-key-prompt", help="Type the recovery key, row by row.")]
+KeyOut = Annotated[
+    Path | None, typer.Option(help="Write the recovery key to this new file; else it is shown.", dir_okay=False)
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 ChosenMode = Annotated[
     Mode | None, typer.Option(help="How the envelope is locked; needed for vault-held on a new device.")
 ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import typer
 
 from strongroom_client.errors import DeviceError
-from strongroom_client.recovery_key import ROWS, RecoveryKey, parse_recovery_key
+from strongroom_client.recovery_key import ROWS, RecoveryKey, generate_recovery_key, parse_recovery_key
 
 _MAX_FILE_BYTES = 4096
 
@@ -52,3 +53,34 @@ def write_recovery_key(key: RecoveryKey, path: Path) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise DeviceError(f"the recovery key cannot be written to {path}: {error.strerror}") from error
+
+
+def recovery_key_to_hand_over(target: Path | None) -> RecoveryKey:
+    """Return a fresh key, where there is a way to hand it over.
+
+    Raises:
+        typer.BadParameter: neither a file nor a terminal.
+    """
+    if target is None and not sys.stdout.isatty():
+        raise typer.BadParameter("standard output is no terminal: say where to write it", param_hint="recovery-key-out")
+    return generate_recovery_key()
+
+
+def hand_over(key: RecoveryKey, target: Path | None) -> None:
+    """Write a key to a new file, or show it and have that confirmed: before anything depends on it."""
+    if target is not None:
+        write_recovery_key(key, target)
+        typer.echo(f"The recovery key is in {target}. It counts once this is done.", err=True)
+        return
+    typer.echo("Your recovery key. Write it down; it is not shown again, and counts once this is done:\n")
+    typer.echo(key.reveal() + "\n")
+    typer.confirm("Have you written it down?", abort=True, err=True)
+
+
+def given_recovery_key(path: Path | None, *, prompt: bool) -> RecoveryKey | None:
+    """Return the key that the options give, or None."""
+    if path is not None and prompt:
+        raise typer.BadParameter("choose one way to give the recovery key", param_hint="--recovery-key-prompt")
+    if path is not None:
+        return read_recovery_key(path)
+    return prompt_recovery_key() if prompt else None

@@ -11,8 +11,11 @@ from enum import Enum, unique
 from google.protobuf.message import Message
 
 from strongroom_client.clock import Millis
-from strongroom_client.descriptions import HistoryEvent, VaultStatus
+from strongroom_client.descriptions import HistoryEvent, Policy, VaultStatus
 from strongroom_client.memory import AccountMemory
+from strongroom_client.notices import Notice
+
+_DAY_SECONDS = 24 * 3600
 
 
 @unique
@@ -37,14 +40,22 @@ def status_lines(status: VaultStatus, memory: AccountMemory) -> Iterable[str]:
         yield f"Releases left    {status.releases_left} today"
     if status.cool_down_ends_at is not None:
         yield f"Cool-down until  {shown_time(status.cool_down_ends_at)}"
+    if status.closed:
+        yield "CLOSED           all attempts are used up; the recovery key reopens it at once"
     for passkey in status.passkeys:
-        set_aside = "  QUARANTINED" if passkey.quarantined else ""
-        yield f"Passkey          {passkey.credential_id.hex()[:16]}...  of {shown_time(passkey.created_at)}{set_aside}"
+        quarantined = "  QUARANTINED" if passkey.quarantined else ""
+        made = shown_time(passkey.created_at)
+        yield f"Passkey          {passkey.credential_id.hex()[:16]}...  of {made}{quarantined}"
     if status.passkeys:
         yield f"Recovery key     {'installed' if status.has_recovery_key else 'not yet effective'}"
     for archive in status.archives:
         confirmed = "confirmed" if archive.confirmed else "not yet confirmed"
         yield f"Archive keys     version {archive.archive_version}, {archive.mode}, {confirmed}"
+    if status.set_aside is not None:
+        aside, erased = status.set_aside, shown_time(status.set_aside.erase_at)
+        yield f"SET ASIDE        an earlier life with {len(aside.passkeys)} passkeys; erased {erased}"
+    if status.account_erase_at is not None:
+        yield f"TO BE ERASED     the whole account, {shown_time(status.account_erase_at)}, as the product has asked"
     yield f"Backups from here  {'ready' if memory.archive_recipient else 'not yet: enroll or restore first'}"
 
 
@@ -54,7 +65,27 @@ def history_lines(events: Iterable[HistoryEvent]) -> Iterable[str]:
         archives = ", ".join(map(str, event.archive_versions))
         concerned = f"  archive keys {archives}" if archives else ""
         reason = f"  ({event.reason})" if event.reason else ""
-        yield f"{event.version:>6}  {shown_time(event.at)}  {event.kind:<9} {event.outcome}{reason}{concerned}"
+        swept = f"  erased as due: {', '.join(event.swept)}" if event.swept else ""
+        aside = "  of what is set aside" if event.about_set_aside else ""
+        said = f"{event.kind:<17} {event.outcome}{reason}{aside}{concerned}{swept}"
+        yield f"{event.version:>6}  {shown_time(event.at)}  {said}"
+
+
+def notice_line(notice: Notice) -> str:
+    """Return a notice in words: which passkey, and until when."""
+    which = f" ({notice.credential_id.hex()[:16]}...)" if notice.credential_id else ""
+    when = "" if notice.at is None else f"; erased {shown_time(notice.at)}"
+    return f"{notice.said}{which}{when}"
+
+
+def policy_lines(policy: Policy) -> Iterable[str]:
+    """Return a record's limits in words."""
+    waits = ", ".join(map(str, policy.cool_down_seconds)) or "none"
+    yield f"Failed attempts allowed  {policy.budget}"
+    yield f"Cool-downs in seconds    {waits}"
+    yield f"When they are used up    {policy.on_exhaustion}"
+    yield f"Releases a day           {policy.releases_per_day}"
+    yield f"Days a reset waits       {policy.reset_grace_seconds // _DAY_SECONDS}"
 
 
 def _plain(value: object) -> object:

@@ -1,0 +1,123 @@
+"""Commands about the vault as a whole: another recovery key, reset, reopening, and its limits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum, unique
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strongroom_client.cli.opening import chosen_authenticator, opened_client
+from strongroom_client.cli.options import ChosenMode, KeyFile, KeyOut, KeyPrompt, State, Yes, load
+from strongroom_client.cli.recovery_keys import given_recovery_key, hand_over, recovery_key_to_hand_over
+from strongroom_client.cli.showing import policy_lines, shown_time
+from strongroom_client.descriptions import Policy
+from strongroom_client.errors import NoVault
+
+_DAY_SECONDS = 24 * 3600
+
+
+@unique
+class Reopened(Enum):
+    """What to reopen."""
+
+    SET_ASIDE = "set-aside"
+    CLOSED = "closed"
+
+
+@unique
+class OnExhaustion(Enum):
+    """What happens when all attempts are used up."""
+
+    DESTROY = "destroy"
+    LOCK = "lock"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (replace_recovery_key, reset, reopen, limits):
+        app.command()(command)
+
+
+def replace_recovery_key(*, state: State = None, mode: ChosenMode = None, recovery_key_out: KeyOut = None) -> None:
+    """Get another recovery key. Archives made before still open with the old one, and with the passkeys."""
+    configuration = load(state)
+    key = recovery_key_to_hand_over(recovery_key_out)
+    with opened_client(configuration) as client:
+        client.vault()
+        hand_over(key, recovery_key_out)
+        client.set_recovery(chosen_authenticator(configuration.authenticator), recovery_key=key, mode=mode)
+    typer.echo("The new recovery key counts now. Keep the old one as long as you keep older archives.")
+
+
+def reset(
+    *,
+    state: State = None,
+    account_token_file: Annotated[
+        Path | None, typer.Option(help="A token of the product's that allows a reset.", dir_okay=False)
+    ] = None,
+    yes: Yes = False,
+) -> None:
+    """Set the vault aside and start an empty one, for who lost every passkey and the recovery key."""
+    configuration = load(state)
+    if not yes:
+        typer.confirm("Reset the vault? What it keeps will be erased, unless it is reopened.", abort=True, err=True)
+    if account_token_file is not None:
+        configuration = replace(configuration, account_token_file=account_token_file)
+    with opened_client(configuration) as client:
+        erase_at = client.reset()
+    typer.echo(f"Reset. What was there is erased {shown_time(erase_at)}, unless one of its passkeys reopens it before.")
+
+
+def reopen(
+    what: Annotated[Reopened, typer.Argument(help="What a reset has set aside, or a vault that is closed.")],
+    *,
+    state: State = None,
+    mode: ChosenMode = None,
+    recovery_key_file: KeyFile = None,
+    recovery_key_prompt: KeyPrompt = False,
+) -> None:
+    """Bring back what a reset has set aside, in place of the newer vault; or open one that is closed."""
+    configuration = load(state)
+    key = given_recovery_key(recovery_key_file, prompt=recovery_key_prompt)
+    with opened_client(configuration) as client:
+        by = chosen_authenticator(configuration.authenticator) if key is None else key
+        if what is Reopened.SET_ASIDE:
+            client.reopen_set_aside(by, mode=mode)
+        else:
+            client.reopen_closed(by, mode=mode)
+    typer.echo("Reopened. Restore once, so that this device knows what to back up to.")
+
+
+def limits(
+    *,
+    state: State = None,
+    mode: ChosenMode = None,
+    budget: Annotated[int | None, typer.Option(help="Failed attempts until all are used up.")] = None,
+    on_exhaustion: Annotated[OnExhaustion | None, typer.Option(help="What happens then.")] = None,
+    releases_per_day: Annotated[int | None, typer.Option(help="Releases allowed in a UTC day.")] = None,
+    reset_grace_days: Annotated[int | None, typer.Option(help="How long a reset waits before it erases.")] = None,
+) -> None:
+    """Show the vault's limits, or with options change them, by a passkey."""
+    configuration = load(state)
+    with opened_client(configuration) as client:
+        policy = client.vault().policy
+        if policy is None:
+            raise NoVault("NO_VAULT")
+        changed = _changed(
+            policy,
+            budget=budget,
+            on_exhaustion=None if on_exhaustion is None else on_exhaustion.value,
+            releases_per_day=releases_per_day,
+            reset_grace_seconds=None if reset_grace_days is None else reset_grace_days * _DAY_SECONDS,
+        )
+        if changed != policy:
+            client.set_policy(chosen_authenticator(configuration.authenticator), changed, mode=mode)
+    for line in policy_lines(changed):
+        typer.echo(line)
+
+
+def _changed(policy: Policy, **given: int | str | None) -> Policy:
+    return replace(policy, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # by name, as typed above

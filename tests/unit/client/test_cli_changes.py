@@ -1,0 +1,142 @@
+"""Passkeys, recovery key, reset, reopening and limits by the command line, and what it warns of."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.device import Device
+
+
+@pytest.fixture
+def two(device: Device) -> Device:
+    """A device with a second authenticator, enrolled by the first."""
+    path = device.state / "strongroom.toml"
+    path.write_text(path.read_text() + '[further_authenticator]\nkind = "software-insecure"\nfile = "further.json"\n')
+    device.enroll()
+    return device
+
+
+def use_further(device: Device) -> None:
+    """Sign with the further authenticator from now on."""
+    (device.state / "further.json").replace(device.state / "passkeys.json")
+
+
+def passkeys(device: Device) -> list[str]:
+    status = json.loads(device.at_vault("status", "--output", "json").stdout)
+    return [one["credential_id"] for one in status["passkeys"]]
+
+
+def test_passkey_is_added_and_the_first_removed(two: Device, tmp_path: Path) -> None:
+    (first,) = passkeys(two)
+    added = two.at_vault("passkey", "add", "--user-name", "alice")
+    assert added.returncode == 0, added.stderr
+    use_further(two)
+    assert two.at_vault("passkey", "remove", first[:12]).returncode == 1, "it asks first"
+    removed = two.at_vault("passkey", "remove", first[:12], "--yes")
+    assert removed.returncode == 0, removed.stderr
+    assert first not in passkeys(two)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert two.at_vault("backup", folder, tmp_path / "archive").returncode == 0
+    assert two.at_vault("restore", tmp_path / "archive", tmp_path / "again").returncode == 0
+
+
+def test_passkey_is_added_by_the_recovery_key(two: Device) -> None:
+    (two.state / "passkeys.json").unlink()
+    added = two.at_vault("passkey", "add", "--user-name", "alice", "--recovery-key-file", two.state / "recovery.txt")
+    assert added.returncode == 0, added.stderr
+    assert len(passkeys(two)) == 2
+
+
+@pytest.mark.parametrize("named", ["", "zz"])
+def test_passkey_that_is_not_one_is_wrong_usage(two: Device, named: str) -> None:
+    refused = two.at_vault("passkey", "remove", named, "--yes")
+    assert refused.returncode == 2
+    assert "passkeys of the vault begin so" in refused.stderr
+
+
+def test_quarantined_passkey_is_warned_of_and_trusted_again(two: Device) -> None:
+    (first,) = passkeys(two)
+    assert two.at_vault("passkey", "add", "--user-name", "alice").returncode == 0
+    two.vault.record = replace(two.vault.record, quarantined=frozenset({bytes.fromhex(first)}))
+    shown = two.at_vault("status")
+    assert "QUARANTINED" in shown.stdout
+    assert "may have been copied" in shown.stderr
+    use_further(two)
+    assert two.at_vault("passkey", "trust", first).returncode == 0
+    assert two.vault.record.quarantined == frozenset()
+
+
+def test_recovery_key_is_replaced(device: Device) -> None:
+    old = device.enroll().read_text()
+    done = device.at_vault("replace-recovery-key", "--recovery-key-out", device.state / "new.txt")
+    assert done.returncode == 0, done.stderr
+    assert (device.state / "new.txt").read_text() != old
+    assert device.at_vault("replace-recovery-key").returncode == 2, "not shown where nobody looks"
+
+
+def test_reset_asks_first_and_is_warned_of_until_it_is_reopened(device: Device) -> None:
+    device.enroll()
+    assert device.at_vault("reset").returncode == 1
+    assert device.vault.record.aside is None
+    done = device.at_vault("reset", "--yes", "--account-token-file", device.state / "token")
+    assert done.returncode == 0, done.stderr
+    assert "unless one of its passkeys reopens it" in done.stdout
+    shown = device.at_vault("status")
+    assert "SET ASIDE" in shown.stdout
+    assert "set aside by a reset" in shown.stderr
+    again = device.at_vault("reset", "--yes")
+    assert again.returncode == 1
+    assert "reopen set-aside" in again.stderr
+    assert device.at_vault("reopen", "set-aside").returncode == 0
+    assert device.at_vault("status").stderr == ""
+
+
+def test_reset_seen_unexpectedly_is_told_where_the_vault_refuses(device: Device, tmp_path: Path) -> None:
+    device.enroll()
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert device.at_vault("backup", folder, tmp_path / "archive").returncode == 0
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("strongroom.toml", "token", "ca.pem"):
+        (elsewhere / name).write_bytes((device.state / name).read_bytes())
+    assert device.run("reset", "--yes", "--state", elsewhere).returncode == 0
+    refused = device.at_vault("restore", tmp_path / "archive", tmp_path / "again")
+    assert refused.returncode == 1
+    assert "was reset elsewhere" in refused.stderr
+
+
+def test_closed_vault_is_reopened_by_the_recovery_key(device: Device) -> None:
+    key = device.enroll()
+    device.vault.record = replace(device.vault.record, closed=True)
+    assert "CLOSED" in device.at_vault("status").stdout
+    done = device.at_vault("reopen", "closed", "--recovery-key-file", key)
+    assert done.returncode == 0, done.stderr
+    assert not device.vault.record.closed
+
+
+def test_limits_are_shown_and_changed_one_by_one(device: Device) -> None:
+    device.enroll()
+    calls = len(device.vault.calls)
+    assert "Releases a day           20" in device.at_vault("limits", "--on-exhaustion", "lock").stdout
+    assert len(device.vault.calls) > calls
+    changed = device.at_vault("limits", "--budget", "5", "--reset-grace-days", "60")
+    assert changed.returncode == 0, changed.stderr
+    policy = device.vault.record.policy
+    assert (policy.budget, policy.releases_per_day, policy.reset_grace_seconds) == (5, 20, 60 * 86_400)
+    version = device.vault.record.version
+    assert device.at_vault("limits").returncode == 0
+    assert device.vault.record.version == version
+
+
+def test_pending_erasure_is_shown(device: Device) -> None:
+    device.enroll()
+    device.vault.record = replace(device.vault.record, account_erase_at=device.vault.now + 1_000)
+    shown = device.at_vault("status")
+    assert "TO BE ERASED" in shown.stdout
+    assert "only the product can take that back" in shown.stderr
