@@ -60,15 +60,18 @@ def test_sweep_before_the_time_erases_nothing() -> None:
     account.order(Operation.RESET)
     account.wait(seconds=60)
     account.order(Operation.ERASE_ACCOUNT, nonce=OTHER_NONCE)
+    account.wait(seconds=WAIT - 61)
     before = account.held
     assert account.sweep() is None
     assert account.held == before
-    account.wait(seconds=WAIT - 61)
-    assert account.sweep() is None
     account.wait(seconds=1)
     account.sweep()
     assert account.events[-1].swept == (Swept.SET_ASIDE,)
+    account.wait(seconds=59)
     assert account.sweep() is None
+    account.wait(seconds=1)
+    account.sweep()
+    assert account.events[-1].swept == (Swept.ACCOUNT,)
 
 
 def test_sweep_keeps_the_grants_that_have_not_ended() -> None:
