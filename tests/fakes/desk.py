@@ -64,6 +64,7 @@ class Store:
 
     rows: dict[bytes, frames_pb2.Row] = field(default_factory=dict)
     events: dict[bytes, list[frames_pb2.EventRow]] = field(default_factory=dict)
+    feed: list[frames_pb2.FeedRow] = field(default_factory=list)
 
     def commit(self, order: frames_pb2.CommitOrder) -> None:
         row = order.row
@@ -73,6 +74,10 @@ class Store:
         self.rows[row.record_id] = row
         event = frames_pb2.EventRow(version=row.version, sealed=order.sealed_event)
         self.events.setdefault(row.record_id, []).insert(0, event)
+        place = len(self.feed) + 1
+        self.feed.append(
+            frames_pb2.FeedRow(position=place, record_id=row.record_id, version=row.version, sealed=order.sealed_event)
+        )
 
 
 class Desk:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from strongroom.keeper.v1 import frames_pb2
 from strongroom.v1 import ceremony_pb2, resources_pb2, vault_service_pb2
-from strongroom_service.domain.credentials import WebAuthnAssertion, WebAuthnAttestation
+from strongroom_service.domain.credentials import WebAuthnAssertion
 from strongroom_service.domain.fields import encode_fields, hash_fields
 from tests.fakes.desk import Desk, Refused, refused_for
 from tests.fakes.passkey import HONEST, Forgery, SoftwarePasskey
@@ -128,7 +128,7 @@ class Person:
             operation=frames_pb2.Operation.ValueType(ceremony.operation),
         )
         if ceremony.operation == frames_pb2.OPERATION_REGISTER:
-            call.attestation.CopyFrom(_attestation(self.passkey.make_attestation(ceremony.challenge, forgery)))
+            call.attestation.CopyFrom(attestation_message(self.passkey, ceremony.challenge, forgery))
         else:
             call.assertion.webauthn.CopyFrom(_assertion(self.passkey.make_assertion(ceremony.challenge, forgery)))
         if envelope:
@@ -213,7 +213,11 @@ def retag(ceremony: bytes, *, key: bytes, **changes: object) -> bytes:
     return serialized + hmac.new(key, message, hashlib.sha256).digest()
 
 
-def _attestation(attestation: WebAuthnAttestation) -> resources_pb2.Attestation:
+def attestation_message(
+    passkey: SoftwarePasskey, challenge: bytes, forgery: Forgery = HONEST
+) -> resources_pb2.Attestation:
+    """The passkey's answer to a creation call."""
+    attestation = passkey.make_attestation(challenge, forgery)
     return resources_pb2.Attestation(
         credential_id=attestation.credential_id,
         client_data_json=attestation.client_data_json,

@@ -71,7 +71,8 @@ def check_signer(
     if isinstance(assertion, RecoverySignature):
         check_may_recover(statement.request.operation)
         known = subject.effective_recovery_public_key
-        if not hmac.compare_digest(known, assertion.public_key):
+        # Empty before the first store, and then nobody's: else an empty key would be taken for it.
+        if not known or not hmac.compare_digest(known, assertion.public_key):
             raise Refusal(Reason.NOT_VERIFIED, detail="unknown recovery credential")
         recovered = check_recovery_signature(public_key=known, challenge=challenge, signature=assertion.signature)
         return Signer(checked=recovered, credential_id=known, cose_key=b"")
