@@ -59,6 +59,17 @@ async def test_of_both_hands_one_wins(service: SqliteStore, beside: SqliteBeside
     assert await service.load_vault() == rows[done.index(None)]
 
 
+async def test_change_of_a_record_is_guarded_by_its_version_too(service: SqliteStore, beside: SqliteBeside) -> None:
+    await service.commit(change(7, 1))
+    await beside.commit(change(7, 2))
+    for version in (1, 2, 4):
+        with pytest.raises(VersionConflict):
+            await beside.commit(change(7, version))
+    await service.commit(change(7, 3))
+    events = await service.load_events(bytes([7]) * 32, before_version=9, limit=9)
+    assert [event.version for event in events] == [3, 2, 1]
+
+
 async def test_service_goes_on_writing(service: SqliteStore, beside: SqliteBeside) -> None:
     writing = [asyncio.create_task(service.commit(change(number, 1))) for number in range(1, 60)]
     for version in range(2, 12):

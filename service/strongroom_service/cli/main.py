@@ -73,6 +73,15 @@ def front(config: ConfigFile) -> None:
     raise typer.Exit(run_front(config))
 
 
+@app.command()
+def sweep(config: ConfigFile) -> None:
+    """Erase what resets have set aside, and accounts that their tenants have erased, once their time has come."""
+    from strongroom_service.bootstrap.sweep import run_sweep
+
+    swept = run_sweep(config)
+    typer.echo(f"{swept.looked_at} records, erased in {swept.erased}, changed meanwhile: {swept.moved_on}.")
+
+
 @app.command(hidden=True)
 def run_keeper_child(config: ConfigFile, index: Annotated[int, typer.Option(min=0, max=63)]) -> None:
     """Be one keeper: what the supervisor starts."""

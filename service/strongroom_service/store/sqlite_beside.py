@@ -1,4 +1,4 @@
-"""A second hand on the database beside the running service's: reads everything, and rarely replaces the vault's row."""
+"""A second hand on the database beside the running service's: reads everything, and rarely replaces a row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from strongroom_service.store.sqlite_statements import write_row
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from strongroom_service.application.rows import VaultRow
+    from strongroom_service.application.rows import Change, VaultRow
 
 # The service's writer waits for two seconds at most; one transaction of ours is one row.
 _BUSY_SECONDS: Final = 5.0
@@ -39,8 +39,15 @@ class SqliteBeside(SqliteReader):
             unless_fit.pop_all()
         return cls(connection)
 
+    async def commit(self, change: Change) -> None:
+        """See `RecordStore.commit`."""
+        self._write(change)
+
     async def commit_vault(self, row: VaultRow) -> None:
         """See `VaultStore.commit_vault`."""
+        self._write(row)
+
+    def _write(self, row: Change | VaultRow) -> None:
         cursor = self._connection.cursor()
         try:
             cursor.execute("BEGIN IMMEDIATE")
