@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-_LIBRARY: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+_LIBRARIES: Final = "*/faketime/libfaketimeMT.so.1"
 _DAY_SECONDS: Final = 86_400
 _NOON_SECONDS: Final = 43_200
 
@@ -16,8 +16,10 @@ class FakeWallClock:
     """Stands at noon of today (UTC) at first, so that no test meets midnight."""
 
     def __init__(self, folder: Path) -> None:
-        if not _LIBRARY.exists():
-            raise FileNotFoundError(f"{_LIBRARY}: install the Debian package faketime")
+        libraries = list(Path("/usr/lib").glob(_LIBRARIES))
+        if not libraries:
+            raise FileNotFoundError(f"/usr/lib/{_LIBRARIES}: install the Debian package faketime")
+        self._library = libraries[0]
         self._file = folder / "wall-clock"
         self._offset = 0
         self.set_forward(seconds=_NOON_SECONDS - int(time.time()) % _DAY_SECONDS)
@@ -26,7 +28,7 @@ class FakeWallClock:
     def environment(self) -> Mapping[str, str]:
         """What a process must be started with."""
         return {
-            "LD_PRELOAD": str(_LIBRARY),
+            "LD_PRELOAD": str(self._library),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",

@@ -18,12 +18,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+import grpc
 import pytest
+from google.protobuf import message_factory
+from google.protobuf.message import Message
 
 from deploy.development.environment import DevelopmentVault
 from strongroom.v1 import ceremony_pb2, resources_pb2
+from strongroom.v1 import tenant_service_pb2 as tenant_pb
 from strongroom.v1 import vault_service_pb2 as pb
 from tests.fakes.hand_client import Begun, HandClient, Told
+from tests.fakes.message_fields import BRANCHES, BYTES, TEXT
 from tests.fakes.passkey import USER_VERIFIED, Forgery
 from tests.fakes.stepped_vault import front_of, keepers_of, until
 from tests.integration.faults.test_lost_token import DEVICE_ERROR, PIN_INCORRECT, TROUBLE, FaultyVault, answers
@@ -73,6 +78,7 @@ def scene() -> Iterator[Scene]:
             needles = needles_of(vault, client)
             refuse(client, told)
             misplace(client, told)
+            misplace_everywhere(client, told)
             trouble_token(vault, client, told)
             kill(vault, client)
             spoil_database(vault, client, told)
@@ -139,6 +145,42 @@ def misplace(client: HandClient, told: Answers) -> None:
         client.metadata = (("authorization", f"Bearer {token}"),)
         told.by(client.vault_reply)
     client.metadata = good
+
+
+def misplace_everywhere(client: HandClient, told: Answers) -> None:
+    """A secret in every field of every request."""
+    for service in (
+        pb.DESCRIPTOR.services_by_name["VaultService"],
+        tenant_pb.DESCRIPTOR.services_by_name["TenantService"],
+    ):
+        for method in service.methods:
+            request = message_factory.GetMessageClass(method.input_type)()
+            fill(request)
+            told.by(partial(call_any, client, f"/{service.full_name}/{method.name}", request))
+    told.by(partial(call_any, client, f"/strongroom.v1.VaultService/{ARCHIVE_KEY.decode()}", pb.GetVaultRequest()))
+
+
+def fill(message: Message) -> None:
+    """Set every field below `message`: bytes and text to the secret, of a choice the last."""
+    for descriptor in message.DESCRIPTOR.fields:
+        secret = ARCHIVE_KEY if descriptor.type == BYTES else ARCHIVE_KEY.decode()
+        if descriptor.type == BRANCHES:
+            inner = getattr(message, descriptor.name)
+            fill(inner.add() if descriptor.is_repeated else inner)
+        elif descriptor.type in {BYTES, TEXT}:
+            if descriptor.is_repeated:
+                getattr(message, descriptor.name).append(secret)
+            else:
+                setattr(message, descriptor.name, secret)
+
+
+def call_any(client: HandClient, path: str, request: Message) -> None:
+    """Call whatever method; only that it fails is of interest here, and what it tells."""
+    method: Callable[..., bytes] = client.channel.unary_unary(path, request_serializer=type(request).SerializeToString)
+    try:
+        method(request, timeout=client.deadline, metadata=client.metadata)
+    except grpc.RpcError as error:
+        raise Told(error) from error
 
 
 def misplaced_request() -> ceremony_pb2.CeremonyRequest:

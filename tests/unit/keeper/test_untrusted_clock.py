@@ -1,4 +1,4 @@
-"""A keeper whose clock is not known to be right: nothing is begun or judged by it, what was committed is fulfilled."""
+"""A keeper whose clock is not known to be right, or is wrong: what it begins, judges, and whom it lets in at all."""
 
 from __future__ import annotations
 
@@ -55,3 +55,35 @@ def test_keeper_is_not_replaced_for_its_hosts_clock(alice: Person) -> None:
     with pytest.raises(Refused):
         alice.begin_release()
     assert not alice.desk.handler.spent
+
+
+MINUTE, HOUR = 60, 3_600
+
+
+@pytest.mark.parametrize(
+    ("wrong_by", "let_in"),
+    [
+        (0, True),
+        (HOUR + 4, True),
+        (HOUR + 5, False),
+        (30 * 24 * HOUR, False),
+        (-MINUTE, True),
+        (-MINUTE - 1, False),
+        (-24 * HOUR, False),
+    ],
+)
+def test_clock_that_is_wrong_by_more_than_an_account_token_lasts_lets_nobody_in(
+    alice: Person, wrong_by: int, *, let_in: bool
+) -> None:
+    """Tokens are made by others' clocks: so no wait is over early, and none is begun too late, by more than an hour."""
+    desk = alice.desk
+    claims = {**desk.tenant.claims(now=desk.clock.now(), account="alice")}
+    claims["exp"] = claims["iat"] + HOUR
+    token = desk.tenant.sign({"alg": "ES256", "kid": "ec", "typ": "JWT"}, claims)
+    desk.clock.advance(seconds=wrong_by)
+    call = frames_pb2.DescribeRecordCall(account_token=token, nonce=bytes(32), row=desk.row("alice"))
+    if let_in:
+        assert desk.call(frames_pb2.KeeperCall(describe_record=call)).signed.reply
+    else:
+        with refused_for("TOKEN_REJECTED"):
+            desk.call(frames_pb2.KeeperCall(describe_record=call))
