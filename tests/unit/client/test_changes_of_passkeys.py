@@ -140,6 +140,8 @@ def test_last_passkey_is_removed_by_itself_and_the_recovery_key_is_left(tmp_path
     enrolled = client.enroll(passkey, user_name=ACCOUNT)
     client.remove_passkey(passkey, enrolled.credential_id)
     assert client.vault().passkeys == ()
+    with pytest.raises(NoMatchingCredential, match="no passkey that may sign"):
+        client.release(passkey)
     identities = client.release_with_recovery_key(enrolled.recovery_key).identities()
     assert identities[1:] == (enrolled.backup_identity,)
 

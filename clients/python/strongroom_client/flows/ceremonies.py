@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from google.protobuf.message import Message
 
 from strongroom.v1 import ceremony_pb2, vault_service_pb2
-from strongroom_client.authenticators.port import Assertion, AuthenticatorError
+from strongroom_client.authenticators.port import Assertion, AuthenticatorError, NoMatchingCredential
 from strongroom_client.clock import Millis
 from strongroom_client.descriptions import Service
 from strongroom_client.envelope import PRF_INPUT
@@ -126,6 +126,8 @@ def sign(begun: Begun, *, allow: Sequence[bytes] | None = None, further: bool = 
         AuthenticatorError: it did not, or with another credential.
     """
     allowed = begun.credentials.ids if allow is None else tuple(allow)
+    if not allowed:  # which an authenticator would take for "any"
+        raise NoMatchingCredential("the vault has no passkey that may sign this")
     assertion = yield from use_passkey(
         UsePasskey(
             rp_id=begun.service.rp_id,
