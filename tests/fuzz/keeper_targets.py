@@ -95,7 +95,7 @@ def field_seeds() -> list[bytes]:
 def statement(data: bytes) -> None:
     """Read a statement whose tag is right: what only a keeper gone wrong could have made."""
     tag = hmac.digest(KEY, encode_fields("strongroom/v1/ceremony", data), "sha256")
-    read_ceremony(data + tag, ceremony_keys={1: KEY})
+    read_ceremony(data + tag, field="ceremony", ceremony_keys={1: KEY})
 
 
 def sealed(data: bytes, *, kind: Kind) -> None:
@@ -152,7 +152,9 @@ TARGETS = {
     "keeper_field": Target(parse=keeper_field, refusals=(), seeds=field_seeds),
     "ceremony_request": Target(parse=parse_request, refusals=(Refusal,), seeds=honest.requests),
     "ceremony": Target(
-        parse=functools.partial(read_ceremony, ceremony_keys={1: KEY}), refusals=(Refusal,), seeds=ceremonies
+        parse=functools.partial(read_ceremony, field="ceremony", ceremony_keys={1: KEY}),
+        refusals=(Refusal,),
+        seeds=ceremonies,
     ),
     "statement": Target(parse=statement, refusals=(Refusal, RecordRejected), seeds=statements),
     **{

@@ -20,6 +20,7 @@ from strongroom_service.front.peers import peer_key
 from strongroom_service.front.rates import RPC_CLASSES
 from strongroom_service.front.slots import Slot, Slots
 from strongroom_service.front.status import DETAILS_KEY, ErrorStatus, log_detail_of, status_of
+from strongroom_service.front.unreadable import Unreadable
 from strongroom_service.telemetry.logs import bound_request
 from strongroom_service.telemetry.metrics import RpcMethod
 
@@ -211,6 +212,7 @@ def guarded(
 
     @functools.wraps(method)
     async def rpc(self: ServicerT, request: Request, context: grpc.aio.ServicerContext[Request, Response]) -> Response:
-        return await self.guard.run(self.service, name, context, functools.partial(method, self, request))
+        answer = request.refuse if isinstance(request, Unreadable) else functools.partial(method, self, request)
+        return await self.guard.run(self.service, name, context, answer)
 
     return rpc

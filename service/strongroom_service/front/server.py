@@ -13,6 +13,7 @@ from strongroom.v1.tenant_service_pb2_grpc import add_TenantServiceServicer_to_s
 from strongroom.v1.vault_service_pb2_grpc import add_VaultServiceServicer_to_server
 from strongroom_service.domain.errors import Misconfigured
 from strongroom_service.front.rates import require_classes
+from strongroom_service.front.unreadable import leaving_unreadable
 from strongroom_service.telemetry.metrics import RpcMethod
 
 if TYPE_CHECKING:
@@ -35,19 +36,19 @@ class LimitedServer:
         self._server = server
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
-        """Take what serves names as they come; its methods are those that are registered too."""
-        self._server.add_generic_rpc_handlers(handlers)
+        """Take nothing: the same methods are registered by name too, and that is how they are taken."""
 
     def add_registered_method_handlers(
         self, service_name: str, method_handlers: dict[str, grpc.RpcMethodHandler[Any, Any]]
     ) -> None:
-        """Take a service's methods.
+        """Take a service's methods, with readers that leave unreadable bytes for the guard to refuse.
 
         Raises:
             Misconfigured: one of them has no rate class.
         """
         require_classes(RpcMethod(service_name, method) for method in method_handlers)
-        self._server.add_registered_method_handlers(service_name, method_handlers)
+        reading = {method: leaving_unreadable(handler) for method, handler in method_handlers.items()}
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service_name, reading),))
 
 
 class FrontServer:

@@ -37,14 +37,19 @@ class Signer:
 
 
 def read_own_ceremony(
-    ceremony: bytes, *, operation: Operation, identity: AccountIdentity, ceremony_keys: Mapping[int, bytes]
+    ceremony: bytes,
+    *,
+    field: str,
+    operation: Operation,
+    identity: AccountIdentity,
+    ceremony_keys: Mapping[int, bytes],
 ) -> Statement:
-    """Return the statement, if it is this vault's, for this account and this operation.
+    """Return the statement, if it is this vault's, for this account and this operation; it came in this `field`.
 
     Raises:
         Refusal: CEREMONY_REJECTED, unjudged.
     """
-    statement = read_ceremony(ceremony, ceremony_keys=ceremony_keys)
+    statement = read_ceremony(ceremony, field=field, ceremony_keys=ceremony_keys)
     if (statement.tenant, statement.account) != (identity.tenant, identity.account):
         raise Refusal(Reason.CEREMONY_REJECTED, detail="a ceremony of another account")
     if statement.request.operation is not operation:
@@ -101,7 +106,11 @@ def check_added(
     if attestation is None:
         raise InvalidField(field="attestation", rule="is required")
     statement = read_own_ceremony(
-        attest_ceremony, operation=Operation.ATTEST, identity=case.identity, ceremony_keys=ceremony_keys
+        attest_ceremony,
+        field="attest_ceremony",
+        operation=Operation.ATTEST,
+        identity=case.identity,
+        ceremony_keys=ceremony_keys,
     )
     check_live(case.record, statement, now=case.now)
     attest = statement.request.parameters

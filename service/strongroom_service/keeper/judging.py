@@ -100,6 +100,7 @@ class Judge:
     def _decide_completion(self, case: Case, completion: Completion) -> Decided | None:
         statement = read_own_ceremony(
             completion.ceremony,
+            field="ceremony",
             operation=completion.operation,
             identity=case.identity,
             ceremony_keys=self.keys.ceremony_keys,

@@ -80,14 +80,15 @@ def test_ceremony_and_challenge(vector: dict[str, Any]) -> None:
     assert (plain, tagged) == (vector["statement"], vector["ceremony"])
     ours = _statement(given)
     assert make_ceremony(ours, ceremony_key=vector["ceremony_key"]) == vector["ceremony"]
-    assert read_ceremony(vector["ceremony"], ceremony_keys={1: bytes(32), 2: vector["ceremony_key"]}) == ours
+    keys = {1: bytes(32), 2: vector["ceremony_key"]}
+    assert read_ceremony(vector["ceremony"], field="ceremony", ceremony_keys=keys) == ours
     assert challenge_of(tagged) == plain_protocol.challenge(ceremony=tagged) == vector["challenge"]
 
 
 @vectors("ceremony")
 def test_ceremony_under_another_key_is_refused(vector: dict[str, Any]) -> None:
     with pytest.raises(Refusal):
-        read_ceremony(vector["ceremony"], ceremony_keys={1: bytes(32)})
+        read_ceremony(vector["ceremony"], field="ceremony", ceremony_keys={1: bytes(32)})
 
 
 @vectors("receipt")

@@ -63,15 +63,15 @@ def make_ceremony(statement: Statement, *, ceremony_key: bytes) -> bytes:
     return serialized + _tag(serialized, ceremony_key=ceremony_key)
 
 
-def read_ceremony(ceremony: bytes, *, ceremony_keys: Mapping[int, bytes]) -> Statement:
-    """Return the statement of a ceremony that a keeper of this vault made.
+def read_ceremony(ceremony: bytes, *, field: str, ceremony_keys: Mapping[int, bytes]) -> Statement:
+    """Return the statement of a ceremony that a keeper of this vault made; it came in this `field`.
 
     Raises:
         InvalidField: the ceremony is missing or too long.
         Refusal: CEREMONY_REJECTED, unjudged: it is not one of ours.
     """
     if not TAG_BYTES < len(ceremony) <= MAX_CEREMONY_BYTES:
-        raise InvalidField(field="ceremony", rule=f"must be {TAG_BYTES + 1} to {MAX_CEREMONY_BYTES} bytes")
+        raise InvalidField(field=field, rule=f"must be {TAG_BYTES + 1} to {MAX_CEREMONY_BYTES} bytes")
     serialized, tag = ceremony[:-TAG_BYTES], ceremony[-TAG_BYTES:]
     matches = [key for key in ceremony_keys.values() if hmac.compare_digest(_tag(serialized, ceremony_key=key), tag)]
     if not matches:
