@@ -9,6 +9,8 @@ DIR ?=
 # How long `make fuzz` takes for all its targets together, and which they are; empty: every one.
 SECONDS := 900
 TARGET ?=
+# Kinds of faults that `make faults` strikes with, comma-separated; empty: every one.
+KINDS ?=
 # `make lock UPGRADE=--upgrade` takes the newest versions, else the pinned ones stay while they fit.
 UPGRADE ?=
 
@@ -55,9 +57,14 @@ planted: ready ## Defects put in on purpose: each must make the test named in it
 	$(BIN)/python -m tests.planted.run
 
 .PHONY: verify
-verify: ready ## The long tests, then the planted defects
+verify: ready ## The long tests, the faults, then the planted defects
 	$(BIN)/python -m pytest -m verify
+	$(BIN)/python -m tests.campaign.campaign
 	$(BIN)/python -m tests.planted.run
+
+.PHONY: faults
+faults: ready ## Strikes the running service a thousand times under load; build/faults.json (KINDS=sigkill_front,disk_full: some)
+	$(BIN)/python -m tests.campaign.campaign $(if $(KINDS),--kinds $(KINDS))
 
 .PHONY: fuzz
 fuzz: ready ## Fuzzes the parsers of hostile bytes, guided by coverage (SECONDS=60 in all, TARGET=name of one)

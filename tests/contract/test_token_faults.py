@@ -18,53 +18,11 @@ from typing import Final, NamedTuple
 import pytest
 
 from deploy.development.token import DevelopmentToken, create_development_token
+from tests.fakes.pkcs11_fault.codes import LOST, PIN, SETUP, SUSPECT
 from tests.fakes.pkcs11_fault.fault_module import FaultModule
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
-LOST: Final = {
-    "HOST_MEMORY": 0x02,
-    "SLOT_ID_INVALID": 0x03,
-    "FUNCTION_FAILED": 0x06,
-    "DEVICE_ERROR": 0x30,
-    "DEVICE_MEMORY": 0x31,
-    "DEVICE_REMOVED": 0x32,
-    "KEY_HANDLE_INVALID": 0x60,
-    "OBJECT_HANDLE_INVALID": 0x82,
-    "OPERATION_ACTIVE": 0x90,
-    "OPERATION_NOT_INITIALIZED": 0x91,
-    "SESSION_CLOSED": 0xB0,
-    "SESSION_COUNT": 0xB1,
-    "SESSION_HANDLE_INVALID": 0xB3,
-    "TOKEN_NOT_PRESENT": 0xE0,
-    "TOKEN_NOT_RECOGNIZED": 0xE1,
-    "USER_ALREADY_LOGGED_IN": 0x100,
-    "USER_NOT_LOGGED_IN": 0x101,
-}
-SUSPECT: Final = {
-    "GENERAL_ERROR": 0x05,
-    "DATA_INVALID": 0x20,
-    "DATA_LEN_RANGE": 0x21,
-    "ENCRYPTED_DATA_INVALID": 0x40,
-    "ENCRYPTED_DATA_LEN_RANGE": 0x41,
-    "WRAPPED_KEY_INVALID": 0x110,
-    "WRAPPED_KEY_LEN_RANGE": 0x112,
-    # The library has no class for these, so it cannot tell them apart.
-    "AEAD_DECRYPT_FAILED": 0x42,
-    "KEY_FUNCTION_NOT_PERMITTED": 0x68,
-    "CRYPTOKI_NOT_INITIALIZED": 0x190,
-    "VENDOR_DEFINED": 0x8000_0001,
-}
-SETUP: Final = {
-    "ATTRIBUTE_TYPE_INVALID": 0x12,
-    "ATTRIBUTE_VALUE_INVALID": 0x13,
-    "FUNCTION_NOT_SUPPORTED": 0x54,
-    "KEY_TYPE_INCONSISTENT": 0x63,
-    "MECHANISM_INVALID": 0x70,
-    "MECHANISM_PARAM_INVALID": 0x71,
-    "TEMPLATE_INCONSISTENT": 0xD1,
-}
-PIN: Final = {"PIN_INCORRECT": 0xA0, "PIN_EXPIRED": 0xA3, "PIN_LOCKED": 0xA4}
 TROUBLE: Final = LOST | SUSPECT
 EVERY_CODE: Final = TROUBLE | SETUP | PIN
 ONE_OF_EACH_CLASS: Final = (

@@ -1,6 +1,6 @@
 """The parent of a service whose front can be met at a step: real supervisor and keepers, quicker to give up on a child.
 
-python -m tests.fakes.stepped_serve CONFIG_FILE
+python -m tests.fakes.stepped_serve CONFIG_FILE [FRONT]     FRONT: the front's program, a module
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PYTHON: Final = (sys.executable, "-P", "-m")
 _FRONT_SILENCE_SECONDS: Final = 3.0
 
 
-def main(config_path: Path) -> int:
+def main(config_path: Path, front_program: str) -> int:
     """Supervise until told to stop."""
     harden_process()
     configure_logging("serve")
@@ -48,7 +48,7 @@ def main(config_path: Path) -> int:
     ]
     front = ChildSpec(
         name="front",
-        argv=[*_PYTHON, "tests.fakes.stepped_front", str(config_path)],
+        argv=[*_PYTHON, front_program, str(config_path)],
         heartbeat_timeout_seconds=_FRONT_SILENCE_SECONDS,
         environment=environment,
     )
@@ -59,4 +59,4 @@ def main(config_path: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).absolute()))
+    sys.exit(main(Path(sys.argv[1]).absolute(), sys.argv[2] if len(sys.argv) > 2 else "tests.fakes.stepped_front"))

@@ -37,7 +37,9 @@ def until(condition: Callable[[], object], what: str) -> None:
 
 
 class SteppedVault(DevelopmentVault):
-    """Started with `SteppedVault.start(folder, shape=SHAPE)`."""
+    """Started with `SteppedVault.start(folder, shape=SHAPE)`. `front_program` is the module that the front runs."""
+
+    front_program = "tests.fakes.stepped_front"
 
     def serve(self, *, environment: Mapping[str, str] | None = None) -> None:
         """See `DevelopmentVault.serve`."""
@@ -46,7 +48,14 @@ class SteppedVault(DevelopmentVault):
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "tests.fakes.stepped_serve", str(self.files.config_file)],
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "tests.fakes.stepped_serve",
+                    str(self.files.config_file),
+                    self.front_program,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -60,9 +69,15 @@ class SteppedVault(DevelopmentVault):
 
     def plan(self, request_id: str, step: Step, action: Action) -> Path:
         """Let the front do `action` when the request comes to `step`; return the file that says it is held there."""
-        plan = plan_file(self.files.folder, request_id, step)
-        plan.write_text(action.value, encoding="ascii")
+        plan = self.plan_of(request_id, step)
+        written = plan.with_suffix(".new")
+        written.write_text(action.value, encoding="ascii")
+        written.replace(plan)  # under load the request may come at once
         return plan.with_suffix(HELD_SUFFIX)
+
+    def plan_of(self, request_id: str, step: Step) -> Path:
+        """Return the file of a plan; it is gone once the request has come to the step."""
+        return plan_file(self.files.folder, request_id, step)
 
 
 def children_of(vault: DevelopmentVault) -> list[psutil.Process]:
@@ -78,7 +93,7 @@ def keepers_of(vault: DevelopmentVault) -> list[psutil.Process]:
 
 def front_of(vault: DevelopmentVault) -> psutil.Process:
     """The front."""
-    [front] = [child for child in children_of(vault) if {"front", "tests.fakes.stepped_front"} & set(_cmdline(child))]
+    [front] = [child for child in children_of(vault) if _is_front(_cmdline(child))]
     return front
 
 
@@ -99,6 +114,10 @@ def _keepers_in_use(vault: DevelopmentVault) -> int:
             child = json.loads(line)["child"]
             in_use = in_use - {child} if child != "front" else set()
     return len(in_use)
+
+
+def _is_front(cmdline: list[str]) -> bool:
+    return "front" in cmdline or any(word.startswith("tests.") and word.endswith("_front") for word in cmdline)
 
 
 def _cmdline(child: psutil.Process) -> list[str]:

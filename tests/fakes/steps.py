@@ -75,6 +75,8 @@ class Steps:
     def take(self, step: Step) -> Action | None:
         """Return what is to be done, once."""
         plan = plan_file(self.folder, str(get_contextvars().get("request_id")), step)
+        if not plan.exists():  # asks without a descriptor: a test may have used them up
+            return None
         try:
             action = Action(plan.read_text(encoding="ascii"))
         except FileNotFoundError:
