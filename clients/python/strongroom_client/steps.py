@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from enum import Enum, unique
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
@@ -42,6 +42,13 @@ class Rpc(Enum):
     SET_POLICY = "SetPolicy"
     RESET_VAULT = "ResetVault"
     LIST_EVENTS = "ListEvents"
+    LIST_TENANT_EVENTS = "ListTenantEvents"
+    ERASE_ACCOUNT = "EraseAccount"
+    CANCEL_ERASE_ACCOUNT = "CancelEraseAccount"
+
+
+TENANT_RPCS: Final = frozenset({Rpc.LIST_TENANT_EVENTS, Rpc.ERASE_ACCOUNT, Rpc.CANCEL_ERASE_ACCOUNT})
+"""Those of the service that answers tenants, and takes their own tokens."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,27 +9,31 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from strongroom.v1 import vault_service_pb2_grpc
+from strongroom.v1 import tenant_service_pb2_grpc, vault_service_pb2_grpc
 from strongroom_client.account_tokens import AccountTokenSource
-from strongroom_client.errors import DeviceError
+from strongroom_client.errors import AccountTokenMissing, DeviceError
 from strongroom_client.rpc_errors import translate
-from strongroom_client.steps import Rpc
+from strongroom_client.steps import TENANT_RPCS, Rpc
 
 MAX_MESSAGE_BYTES = 64 * 1024
 DEADLINE_SECONDS = 10.0
 _SERVICE = "strongroom.v1.VaultService"
+_TENANT_SERVICE = "strongroom.v1.TenantService"
 _REPEATED = (Rpc.GET_SERVICE_INFO, Rpc.GET_VAULT, Rpc.LIST_EVENTS, Rpc.BEGIN_CEREMONY)
 _SERVICE_CONFIG = json.dumps(
     {
         "methodConfig": [
             {
-                "name": [{"service": _SERVICE, "method": rpc.value} for rpc in _REPEATED],
+                "name": [
+                    *({"service": _SERVICE, "method": rpc.value} for rpc in _REPEATED),
+                    {"service": _TENANT_SERVICE, "method": Rpc.LIST_TENANT_EVENTS.value},
+                ],
                 "retryPolicy": {
                     "maxAttempts": 4,
                     "initialBackoff": "0.1s",
@@ -87,9 +91,11 @@ class AsyncConnection(Protocol):
 
 
 class GrpcConnection:
-    """A channel of its own."""
+    """A channel of its own. Calls of a tenant's are made with the tenant's token, all others with the account's."""
 
-    def __init__(self, address: Address, *, account_token: AccountTokenSource) -> None:
+    def __init__(
+        self, address: Address, *, account_token: AccountTokenSource, tenant_token: AccountTokenSource | None = None
+    ) -> None:
         credentials = _credentials(address)
         channel = (
             grpc.insecure_channel(address.target, options=_OPTIONS)
@@ -97,9 +103,8 @@ class GrpcConnection:
             else grpc.secure_channel(address.target, credentials, options=_OPTIONS)
         )
         self._channel = channel
-        self._stub = vault_service_pb2_grpc.VaultServiceStub(channel)
+        self._routes = _Routes(channel, account_token=account_token, tenant_token=tenant_token)
         self._deadline_seconds = address.deadline_seconds
-        self._account_token = account_token
 
     def call(self, rpc: Rpc, request: Message) -> Message:
         """Call the vault.
@@ -108,8 +113,7 @@ class GrpcConnection:
             VaultRefused, VaultTrouble: as its status says.
             AccountTokenMissing: there is no account token.
         """
-        method = getattr(self._stub, rpc.value)
-        metadata = _metadata(self._account_token)
+        method, metadata = self._routes.to(rpc)
         try:
             response: Message = method(request, timeout=self._deadline_seconds, metadata=metadata)
         except grpc.RpcError as error:
@@ -122,9 +126,11 @@ class GrpcConnection:
 
 
 class AsyncGrpcConnection:
-    """A channel of its own, for asyncio. Made inside a running loop."""
+    """As GrpcConnection, for asyncio. Made inside a running loop."""
 
-    def __init__(self, address: Address, *, account_token: AccountTokenSource) -> None:
+    def __init__(
+        self, address: Address, *, account_token: AccountTokenSource, tenant_token: AccountTokenSource | None = None
+    ) -> None:
         credentials = _credentials(address)
         channel = (
             grpc.aio.insecure_channel(address.target, options=_OPTIONS)
@@ -132,14 +138,12 @@ class AsyncGrpcConnection:
             else grpc.aio.secure_channel(address.target, credentials, options=_OPTIONS)
         )
         self._channel = channel
-        self._stub = vault_service_pb2_grpc.VaultServiceStub(channel)
+        self._routes = _Routes(channel, account_token=account_token, tenant_token=tenant_token)
         self._deadline_seconds = address.deadline_seconds
-        self._account_token = account_token
 
     async def call(self, rpc: Rpc, request: Message) -> Message:
         """Call the vault; raises as `GrpcConnection.call`."""
-        method = getattr(self._stub, rpc.value)
-        metadata = _metadata(self._account_token)
+        method, metadata = self._routes.to(rpc)
         try:
             response: Message = await method(request, timeout=self._deadline_seconds, metadata=metadata)
         except grpc.RpcError as error:
@@ -162,5 +166,30 @@ def _credentials(address: Address) -> grpc.ChannelCredentials | None:
         raise DeviceError(f"the file of root certificates cannot be read: {error.strerror}") from error
 
 
-def _metadata(account_token: AccountTokenSource) -> tuple[tuple[str, str], ...]:
-    return (("authorization", f"Bearer {account_token()}"),)
+class _Routes:
+    """Which method an RPC is, and with whose token it is called."""
+
+    def __init__(
+        self,
+        channel: grpc.Channel | grpc.aio.Channel,
+        *,
+        account_token: AccountTokenSource,
+        tenant_token: AccountTokenSource | None,
+    ) -> None:
+        self._account = vault_service_pb2_grpc.VaultServiceStub(channel)
+        self._tenant = tenant_service_pb2_grpc.TenantServiceStub(channel)
+        self._account_token = account_token
+        self._tenant_token = tenant_token
+
+    def to(self, rpc: Rpc) -> tuple[Any, tuple[tuple[str, str], ...]]:
+        """Return the method, whose types differ with the channel's, and the metadata.
+
+        Raises:
+            AccountTokenMissing: there is no token of that kind.
+        """
+        is_tenants = rpc in TENANT_RPCS
+        token = self._tenant_token if is_tenants else self._account_token
+        if token is None:
+            raise AccountTokenMissing("this call needs a tenant token")
+        method = getattr(self._tenant if is_tenants else self._account, rpc.value)
+        return method, (("authorization", f"Bearer {token()}"),)

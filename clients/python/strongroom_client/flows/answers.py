@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from strongroom.v1 import resources_pb2, vault_service_pb2
+from strongroom_client.clock import Millis
 from strongroom_client.descriptions import Service, describe_policy
 from strongroom_client.errors import ReplyMismatch, VaultWentBack
 from strongroom_client.memory import AccountMemory
@@ -26,7 +27,9 @@ from strongroom_client.verification.receipts import ReceiptFor, check_receipt
 
 NONCE_BYTES = 32
 _KNOWN_ALGORITHMS = frozenset({-7, -8, -257})  # ES256, EdDSA, RS256 (WebAuthn Level 3, section 5.8.5)
-_REPLY_NOT_KEPT = frozenset({ReceiptFor.RELEASE, ReceiptFor.LIST_EVENTS})  # sealed to a key that is gone; long
+_REPLY_NOT_KEPT = frozenset(
+    {ReceiptFor.RELEASE, ReceiptFor.LIST_EVENTS, ReceiptFor.LIST_TENANT_EVENTS}
+)  # sealed to a key that is gone; long
 _Reply = TypeVar("_Reply", bound=Message)
 
 
@@ -74,13 +77,13 @@ def ask_service(session: Session) -> Flow[Service]:
     reply = parse(vault_service_pb2.ServiceInfoReply, answer.reply)
     trust = session.settings.trust
     bundle = verify_bundle(reply.key_bundle, trust=trust, seen=session.memory.bundles, now=session.clock())
-    receipt = _verify_receipt(
-        session,
+    receipt = receipt_of(
         answer,
         receipt_for=ReceiptFor.GET_SERVICE_INFO,
         challenge=nonce,
         ceremony=None,
         identity_keys=bundle.identity_keys,
+        now=session.clock(),
     )
     session.service = _service(session, reply, bundle)
     seen = {**session.memory.bundles, **dict.fromkeys(bundle.signers, bundle.seen)}
@@ -101,13 +104,13 @@ def verify_answer(
     fingerprint = answer.receipt.identity_fingerprint
     if fingerprint not in service.bundle.identity_keys and session.settings.trust.counts(fingerprint):
         service = yield from ask_service(session)  # a pinned key that came into use since the bundle was read
-    receipt = _verify_receipt(
-        session,
+    receipt = receipt_of(
         answer,
         receipt_for=receipt_for,
         challenge=challenge,
         ceremony=ceremony,
         identity_keys=service.bundle.identity_keys,
+        now=session.clock(),
     )
     return Verified(answer.reply, receipt.position, receipt)
 
@@ -183,16 +186,20 @@ def require_owner(session: Session, *, tenant: str, account: str) -> None:
         raise ReplyMismatch("the answer is about another account")
 
 
-def _verify_receipt(
-    session: Session,
+def receipt_of(
     answer: SignedAnswer,
     *,
     receipt_for: ReceiptFor,
     challenge: bytes,
     ceremony: bytes | None,
     identity_keys: Mapping[bytes, bytes],
+    now: Millis,
 ) -> KeptReceipt:
-    """Return the receipt of an answer, verified, as it is kept."""
+    """Return the receipt of an answer, verified, as it is kept.
+
+    Raises:
+        ReceiptInvalid: the answer is not signed, as it is, for this question.
+    """
     position = check_receipt(
         answer.receipt, receipt_for=receipt_for, challenge=challenge, reply=answer.reply, identity_keys=identity_keys
     )
@@ -205,7 +212,7 @@ def _verify_receipt(
         position=position,
         identity_key=identity_keys[answer.receipt.identity_fingerprint],
         signature=answer.receipt.signature,
-        verified_at=session.clock(),
+        verified_at=now,
     )
 
 

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from strongroom.v1 import ceremony_pb2, vault_service_pb2
 from strongroom_client.authenticators.port import Assertion, AuthenticatorError, NoMatchingCredential
-from strongroom_client.clock import Millis
+from strongroom_client.clock import Clock, Millis
 from strongroom_client.descriptions import Service
 from strongroom_client.envelope import PRF_INPUT
 from strongroom_client.errors import (
@@ -37,6 +37,8 @@ from strongroom_client.verification.statements import CheckedCeremony, Expected,
 CLIENT_RANDOM_BYTES: Final = 32
 RESEND_PAUSES_SECONDS: Final = (0.2, 0.8, 2.0)
 """How long to wait before each further try of a completion whose answer was lost."""
+NONCE_KNOWN_MS: Final = 120 * 1000
+"""How long the vault knows again the nonce of a change without a ceremony."""
 
 _Result = TypeVar("_Result")
 _Answer = TypeVar("_Answer", bound=SignedAnswer)
@@ -156,7 +158,7 @@ def complete(
         VaultRefused: the vault refused.
         ReceiptInvalid: the answer is not signed for this ceremony.
     """
-    answer = yield from call_until_answered(session, rpc, request, response, until=begun.checked.expires_at)
+    answer = yield from call_until_answered(session.clock, rpc, request, response, until=begun.checked.expires_at)
     verified = yield from verify_answer(
         session, answer, receipt_for=receipt_for, challenge=begun.checked.challenge, ceremony=begun.checked.ceremony
     )
@@ -172,7 +174,7 @@ def complete(
 
 
 def call_until_answered(
-    session: Session, rpc: Rpc, request: Message, response: type[_Answer], *, until: Millis
+    clock: Clock, rpc: Rpc, request: Message, response: type[_Answer], *, until: Millis
 ) -> Flow[_Answer]:
     """Call with the same bytes until there is an answer; the vault knows them again before `until`.
 
@@ -184,7 +186,7 @@ def call_until_answered(
         try:
             return (yield from call(rpc, request, response))
         except (Unavailable, OutcomeUnknown):
-            if session.clock() + pause * 1_000 >= until:
+            if clock() + pause * 1_000 >= until:
                 break
         yield Pause(pause)
     try:

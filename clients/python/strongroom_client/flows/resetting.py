@@ -8,15 +8,13 @@ from strongroom.v1 import vault_service_pb2
 from strongroom_client.clock import Millis
 from strongroom_client.errors import ReceiptInvalid, ReplyMismatch
 from strongroom_client.flows.answers import NONCE_BYTES, learn, parse, require_uncontested, tell, verify_answer
-from strongroom_client.flows.ceremonies import call_until_answered
+from strongroom_client.flows.ceremonies import NONCE_KNOWN_MS, call_until_answered
 from strongroom_client.notices import pending_notices
 from strongroom_client.session import Session
 from strongroom_client.steps import Flow, Rpc
 from strongroom_client.timestamps import optional_millis
 from strongroom_client.verification.credential_sets import CredentialSet
 from strongroom_client.verification.receipts import ReceiptFor
-
-_ANSWERED_AGAIN_MS = 120 * 1000
 
 
 def reset(session: Session) -> Flow[Millis]:
@@ -30,11 +28,11 @@ def reset(session: Session) -> Flow[Millis]:
     require_uncontested(session)
     nonce = session.random(NONCE_BYTES)
     answer = yield from call_until_answered(
-        session,
+        session.clock,
         Rpc.RESET_VAULT,
         vault_service_pb2.ResetVaultRequest(nonce=nonce),
         vault_service_pb2.ResetVaultResponse,
-        until=Millis(session.clock() + _ANSWERED_AGAIN_MS),
+        until=Millis(session.clock() + NONCE_KNOWN_MS),
     )
     verified = yield from verify_answer(session, answer, receipt_for=ReceiptFor.RESET, challenge=nonce)
     if verified.position.version <= session.memory.position.version:
