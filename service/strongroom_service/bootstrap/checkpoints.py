@@ -19,11 +19,11 @@ from strongroom_service.bootstrap.checkpoint_command import hand_over
 from strongroom_service.bootstrap.evidence import summary_of
 from strongroom_service.bootstrap.operators import (
     become_front,
-    checkpoint_folder,
     open_vault,
     operators_keeper,
     pinned_fingerprints,
 )
+from strongroom_service.bootstrap.system import checkpoint_folder
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.errors import Misconfigured, RecordRejected
 from strongroom_service.keeper.formats.checkpoint import check_signature

@@ -15,7 +15,7 @@ from strongroom_service.application.attempt import Attempts
 from strongroom_service.bootstrap.host_clock import inherited_anchor, steady_clock
 from strongroom_service.bootstrap.rates import make_rates
 from strongroom_service.bootstrap.reloading import Reloading, inherited_configuration
-from strongroom_service.bootstrap.system import DISTRIBUTION, keeper_socket
+from strongroom_service.bootstrap.system import DISTRIBUTION, checkpoint_folder, keeper_socket
 from strongroom_service.front.caller import Admission, TenantAdmission
 from strongroom_service.front.guard import RPC_METHODS, Guard
 from strongroom_service.front.measured_keeper import MeasuredKeeper
@@ -29,6 +29,7 @@ from strongroom_service.link.heartbeat import Heartbeat, beat_forever
 from strongroom_service.link.keeper_client import KeeperPool
 from strongroom_service.link.keeper_link import LinkTimes
 from strongroom_service.link.separation import check_front
+from strongroom_service.store.checkpoint_folder import CheckpointFolder
 from strongroom_service.store.sqlite import SqliteStore
 from strongroom_service.telemetry.exposition import MetricsServer
 from strongroom_service.telemetry.logs import configure_logging, get_logger
@@ -82,6 +83,8 @@ class _Front:
         self._metrics = Metrics(version=version(DISTRIBUTION), rpc_methods=RPC_METHODS)
         self._metrics.single_user.set(int(config.single_user))
         self._clock = steady_clock(inherited_anchor(os.environ), config.clock, log=self._log)
+        folder = CheckpointFolder(checkpoint_folder(config))
+        self._metrics.checkpoint_made_at.set_function(folder.newest_at)
         self._metrics.clock_beyond_seconds.set_function(lambda: self._clock.beyond() / 1_000)
 
     async def serve(self, heartbeat: Heartbeat | None) -> None:

@@ -14,7 +14,6 @@ from strongroom_service.link.operator_keeper import OperatorKeeper
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
 
     from strongroom_service.application.evidence import VaultStanding
     from strongroom_service.config.vault_file import VaultConfig
@@ -49,11 +48,6 @@ async def open_vault(keeper: OperatorKeeper, reader: SqliteReader) -> VaultStand
     if row is None:
         raise Misconfigured("the vault has no keys yet: run `strongroomd init`")
     return await keeper.open_vault(row)
-
-
-def checkpoint_folder(config: VaultConfig) -> Path:
-    """Return where checkpoints are kept."""
-    return config.checkpoints.folder or config.database.path.with_name("checkpoints")
 
 
 def become_front(config: VaultConfig) -> None:

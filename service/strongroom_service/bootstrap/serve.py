@@ -16,11 +16,11 @@ from strongroom_service.link.child import ChildSpec
 from strongroom_service.link.hardening import harden_process
 from strongroom_service.link.memory_lock import lift_limit
 from strongroom_service.link.separation import check_keepers, check_separation
-from strongroom_service.link.supervisor import Supervisor, SupervisorTimes
+from strongroom_service.link.supervisor import Chore, Supervisor, SupervisorTimes
 from strongroom_service.telemetry.logs import configure_logging, get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from strongroom_service.config.configuration import Configuration
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 # After the grace of the calls: attempts under way, pool and store.
 _AFTER_GRACE_SECONDS: Final = 5.0
+# How often it is looked whether a checkpoint is due, and when first: keepers and front begin in peace.
+_LOOK_SECONDS: Final = 600.0
+_FIRST_LOOK_SECONDS: Final = 60.0
 
 
 def run_serve(config_path: Path) -> int:
@@ -39,7 +42,8 @@ def run_serve(config_path: Path) -> int:
     configuration = _prepare(config_path)
     keepers, front = separated_children(configuration.vault, config_path)
     make_run_dir(configuration.vault)
-    return _supervise(configuration, config_path, keepers=keepers, front=front)
+    chores = [_housekeeping(configuration.vault, config_path)]
+    return _supervise(configuration, config_path, keepers=keepers, front=front, chores=chores)
 
 
 def run_keepers(config_path: Path) -> int:
@@ -81,7 +85,12 @@ def _prepare(config_path: Path) -> Configuration:
 
 
 def _supervise(
-    configuration: Configuration, config_path: Path, *, keepers: list[ChildSpec], front: ChildSpec | None
+    configuration: Configuration,
+    config_path: Path,
+    *,
+    keepers: list[ChildSpec],
+    front: ChildSpec | None,
+    chores: Sequence[Chore] = (),
 ) -> int:
     lift_limit()
     log = get_logger()
@@ -96,6 +105,7 @@ def _supervise(
         times=SupervisorTimes(drain_seconds=configuration.vault.drain_grace_seconds + _AFTER_GRACE_SECONDS),
         reload=last_good.reload,
         log=log,
+        chores=chores,
     )
     return int(supervisor.run())
 
@@ -128,6 +138,16 @@ def _front_spec(config: VaultConfig, config_path: Path, *, environment: Mapping[
         uid=None if users is None else users.front_uid,
         gid=None if users is None else users.front_gid,
         environment=environment,
+    )
+
+
+def _housekeeping(config: VaultConfig, config_path: Path) -> Chore:
+    pause_seconds = min(_LOOK_SECONDS, config.checkpoints.every_hours * 3_600 / 10)
+    return Chore(
+        # Started as who we are: as root, to be let in by a keeper; the front's user is what it becomes before it reads.
+        spec=ChildSpec(name="housekeeper", argv=_argv("keep-house", config_path), environment=dict(os.environ)),
+        first_seconds=min(_FIRST_LOOK_SECONDS, pause_seconds),
+        pause_seconds=pause_seconds,
     )
 
 

@@ -49,6 +49,11 @@ def operator_socket(config: VaultConfig, index: int) -> Path:
     return config.run_dir / f"operator-{index}.sock"
 
 
+def checkpoint_folder(config: VaultConfig) -> Path:
+    """Return where checkpoints are kept."""
+    return config.checkpoints.folder or config.database.path.with_name("checkpoints")
+
+
 @contextlib.contextmanager
 def acting_as(uid: int | None, gid: int | None) -> Iterator[None]:
     """Act under these ids where we are root and ids are given: files made inside belong to who will need them.

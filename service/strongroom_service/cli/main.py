@@ -90,6 +90,14 @@ def run_keeper_child(config: ConfigFile, index: Annotated[int, typer.Option(min=
     raise typer.Exit(run_keeper(config, index))
 
 
+@app.command(hidden=True)
+def keep_house(config: ConfigFile) -> None:
+    """Make a checkpoint if one is due: what the supervisor starts now and then."""
+    from strongroom_service.bootstrap.housekeeper import run_housekeeper
+
+    raise typer.Exit(run_housekeeper(config))
+
+
 @config_app.command()
 def check(config: ConfigFile) -> None:
     """Read the vault's file and the tenants' files, and tell every fault in them."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum, unique
 from typing import TYPE_CHECKING, Final
 
+from strongroom_service.domain.errors import Misconfigured
 from strongroom_service.link.child import BLOCKED_SIGNALS, Child, ChildSpec
 
 if TYPE_CHECKING:
@@ -80,6 +81,52 @@ class _Post:
         return code
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chore:
+    """Something to be done again and again by a child that ends when it is done.
+
+    The service does not depend on it: however it ends, even with EX_CONFIG, it is tried again after the pause.
+
+    Attributes:
+        first_seconds: how long after the start it is first done.
+        pause_seconds: between the end of one child and the start of the next.
+    """
+
+    spec: ChildSpec
+    first_seconds: float
+    pause_seconds: float
+
+
+class _ChorePost:
+    """The place of a chore's children."""
+
+    def __init__(self, chore: Chore, *, log: Log) -> None:
+        self._chore = chore
+        self._log = log
+        self._idle_until = time.monotonic() + chore.first_seconds
+        self.child: Child | None = None
+
+    def fill(self) -> None:
+        """Start a child if there is none and the pause is over."""
+        if self.child is not None or time.monotonic() < self._idle_until:
+            return
+        try:
+            self.child = Child(self._chore.spec, log=self._log)
+        except Misconfigured as error:
+            self._log.error("chore_not_started", child=self._chore.spec.name, why=str(error))
+            self._idle_until = time.monotonic() + self._chore.pause_seconds
+
+    def vacate(self) -> int | None:
+        """Return the exit code of a child that has ended, and begin the pause; None while it runs."""
+        if self.child is None or (code := self.child.exit_code()) is None:
+            return None
+        if code:
+            self._log.error("chore_failed", child=self._chore.spec.name, code=code)
+        self._idle_until = time.monotonic() + self._chore.pause_seconds
+        self.child = None
+        return code
+
+
 class Supervisor:
     """Keepers first, then the front; to be run by the main thread of a process that has no other."""
 
@@ -91,13 +138,15 @@ class Supervisor:
         times: SupervisorTimes,
         reload: Callable[[], None],
         log: Log,
+        chores: Sequence[Chore] = (),
     ) -> None:
         """Without `front` the keepers serve one that runs elsewhere, as in another container.
 
-        `reload` is called at SIGHUP, before the children are told.
+        `reload` is called at SIGHUP, before the children are told; those of `chores` are not.
         """
         self._keepers = [_Post(spec, times=times, log=log) for spec in keepers]
         self._fronts = [] if front is None else [_Post(front, times=times, log=log)]
+        self._chores = [_ChorePost(chore, log=log) for chore in chores]
         self._times = times
         self._reload = reload
         self._log = log
@@ -114,10 +163,10 @@ class Supervisor:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED_SIGNALS)
         try:
             result = self._supervise()
-            self._end(self._fronts, self._times.drain_seconds)
+            self._end([*self._fronts, *self._chores], self._times.drain_seconds)
             return result
         finally:
-            self._end([*self._keepers, *self._fronts], self._times.keeper_stop_seconds)
+            self._end([*self._keepers, *self._fronts, *self._chores], self._times.keeper_stop_seconds)
             while signal.sigtimedwait(BLOCKED_SIGNALS, 0) is not None:
                 pass  # asked to stop twice: the second must not kill us when it is unblocked
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -132,6 +181,9 @@ class Supervisor:
                     self._log.error("giving_up", why="a child's configuration is not fit; it has said why")
                     return SupervisorExit.GAVE_UP
                 post.fill()
+            for chore in self._chores:
+                chore.vacate()
+                chore.fill()
             arrived = signal.sigtimedwait(BLOCKED_SIGNALS, _ROUND_SECONDS)
             if arrived is not None and arrived.si_signo in _STOPPING:
                 self._log.info("stopping", signal=arrived.si_signo)
@@ -143,11 +195,11 @@ class Supervisor:
             if now_ns - round_ns > 10 * _ROUND_SECONDS * 1e9:
                 listening_since_ns = now_ns  # we were held up, so they may have been: their silence proves nothing
             round_ns = now_ns
-            for post in posts:
-                if post.child is not None:
-                    post.child.kill_if_silent(not_before_ns=listening_since_ns)
+            for child in (post.child for each in (posts, self._chores) for post in each):
+                if child is not None:
+                    child.kill_if_silent(not_before_ns=listening_since_ns)
 
-    def _end(self, posts: Sequence[_Post], grace_seconds: float) -> None:
+    def _end(self, posts: Sequence[_Post | _ChorePost], grace_seconds: float) -> None:
         """Ask the children to end, and kill those that have not after `grace_seconds`."""
         for post in posts:
             if post.child is not None and post.vacate() is None:

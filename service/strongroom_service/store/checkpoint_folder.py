@@ -67,6 +67,13 @@ class CheckpointFolder:
             raise Misconfigured(f"cannot read the folder for checkpoints {self.path}: {error.strerror}") from error
         return [path for _, path in sorted(found)]
 
+    def newest_at(self) -> float:
+        """Return when the newest checkpoint was written (unix seconds); 0 if there is none, or it cannot be seen."""
+        try:
+            return max((path.stat().st_mtime for path in self.files()), default=0.0)
+        except (OSError, Misconfigured):
+            return 0.0
+
     def recover(self, *, digest: bytes) -> Path | None:
         """Deal with what a run that was cut short has left: publish the draft if it is the checkpoint of `digest`.
 

@@ -160,6 +160,9 @@ class Metrics:
         self.configuration_waiting = self._gauge(
             "strongroom_configuration_keys_waiting", "Keys of the vault's file that differ and wait for a restart."
         )
+        self.checkpoint_made_at = self._gauge(
+            "strongroom_checkpoint_timestamp_seconds", "When the newest checkpoint was written; 0 if there is none."
+        )
         limited = self._counter(
             "strongroom_requests_limited_total", "Requests refused because of a rate, by whose it was.", "scope"
         )

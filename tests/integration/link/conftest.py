@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,11 +19,18 @@ from tests.integration.link.support import ENVIRONMENT, PATIENCE_SECONDS
 def serve(tmp_path: Path) -> Iterator[Serve]:
     running: list[Serving] = []
 
-    def start(*, keepers: list[Fields] | None = None, front: Fields | None = None, **times: float) -> Serving:
+    def start(
+        *,
+        keepers: list[Fields] | None = None,
+        front: Fields | None = None,
+        chores: Sequence[Fields] = (),
+        **times: float,
+    ) -> Serving:
         plan = {
             "keepers": keepers if keepers is not None else [keeper(tmp_path, name) for name in ("one", "two")],
             "front": front
             or child("front", [sys.executable, "-m", "tests.integration.link.toy_front", gate(tmp_path)]),
+            "chores": list(chores),
             "times": {"keeper_stop_seconds": PATIENCE_SECONDS, "drain_seconds": PATIENCE_SECONDS, **times},
         }
         (tmp_path / "plan.json").write_text(json.dumps(plan))

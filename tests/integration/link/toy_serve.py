@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from strongroom_service.link.child import ChildSpec
-from strongroom_service.link.supervisor import Supervisor, SupervisorTimes
+from strongroom_service.link.supervisor import Chore, Supervisor, SupervisorTimes
 from tests.fakes.log import StdoutLog
 
 
@@ -19,6 +19,7 @@ def main() -> int:
         times=SupervisorTimes(**plan["times"]),
         reload=lambda: StdoutLog().info("files_read"),
         log=StdoutLog(),
+        chores=[Chore(**{**chore, "spec": ChildSpec(**chore["spec"])}) for chore in plan["chores"]],
     )
     return supervisor.run()
 

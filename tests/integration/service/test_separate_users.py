@@ -121,7 +121,8 @@ def test_files_belong_to_who_needs_them(separate: Separate) -> None:
     assert [owner(path) for path in separate.sockets()] == [(KEEPER.uid, KEEPER.gid, 0o666)] * 2
     assert owner(folder / "keeper" / "fulfilled.log") == (KEEPER.uid, KEEPER.gid, 0o600)
     for path in (folder / "data").iterdir():
-        assert owner(path) == (FRONT.uid, FRONT.gid, 0o600), path
+        assert owner(path)[:2] == (FRONT.uid, FRONT.gid), path
+        assert owner(path)[2] == (0o700 if path.is_dir() else 0o600), path
     for path in (folder / "token").rglob("*.object"):
         assert owner(path)[:2] == (KEEPER.uid, KEEPER.gid), path
 
@@ -180,8 +181,22 @@ def test_operators_are_root_and_the_keepers_user_alone(separate: Separate) -> No
             assert "PermissionError" in run_as(other, separate.python, CALL_KEEPER, str(path), frame).stderr
     said = strongroomd(separate.files.config_file, "events", "verify", "--keeper", python=separate.python)
     assert (said.code, said.errors) == (0, "")
-    for path in (separate.files.folder / "data").iterdir():  # read by root's command, and still the front's
+    for path in (separate.files.folder / "data").glob("vault.db*"):  # read by root's command, and still the front's
         assert owner(path) == (FRONT.uid, FRONT.gid, 0o600), path
+
+
+@pytest.mark.parametrize("command", [["checkpoint", "make"], ["keep-house"]])
+def test_checkpoints_are_the_fronts_whoever_has_them_made(separate: Separate, command: list[str]) -> None:
+    said = strongroomd(separate.files.config_file, *command, python=separate.python)
+    assert said.code == 0, said.errors
+    folder = separate.files.folder / "data" / "checkpoints"
+    assert owner(folder) == (FRONT.uid, FRONT.gid, 0o700)
+    assert list(folder.glob("checkpoint-*.txt"))
+    for path in folder.iterdir():
+        assert owner(path) == (FRONT.uid, FRONT.gid, 0o600), path
+    said = strongroomd(separate.files.config_file, "checkpoint", "verify", "--keeper", python=separate.python)
+    assert (said.code, said.errors) == (0, "")
+    assert said.lines == [line for line in said.lines if line.endswith(" 0 findings.")]  # the keepers' log was read too
 
 
 def test_keepers_are_replaced_under_the_same_user(separate: Separate) -> None:
