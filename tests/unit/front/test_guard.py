@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import grpc.aio
 import pytest
@@ -12,44 +12,12 @@ from strongroom_service.domain.rates import Window
 from strongroom_service.front.guard import RPC_METHODS, Call, Guard
 from strongroom_service.front.rates import Rates
 from strongroom_service.telemetry.metrics import Metrics
+from tests.fakes.grpc_context import Aborted, FakeContext
 from tests.fakes.log import RecordingLog
 from tests.fakes.rates import FakeRateStore, FakeSeconds, make_rates
 
 SERVICE, METHOD = "strongroom.v1.VaultService", "ReleaseEnvelope"
 LABELS = {"grpc_type": "unary", "grpc_service": SERVICE, "grpc_method": METHOD}
-
-
-class Aborted(Exception):
-    """What gRPC raises to end a call."""
-
-
-class FakeContext:
-    """The part of gRPC's context that the guard uses."""
-
-    def __init__(
-        self, *, remaining: float | None = 5.0, metadata: tuple[tuple[str, str], ...] = (("x-request-id", "r-1"),)
-    ) -> None:
-        self.remaining = remaining
-        self.metadata = metadata
-        self.trailers: dict[str, str | bytes] = {}
-        self.code = grpc.StatusCode.OK
-        self.text = ""
-
-    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
-        return self.metadata
-
-    def peer(self) -> str:
-        return "ipv4:192.0.2.7:50123"
-
-    def time_remaining(self) -> float | None:
-        return self.remaining
-
-    def set_trailing_metadata(self, trailers: tuple[tuple[str, str | bytes], ...]) -> None:
-        self.trailers = dict(trailers)
-
-    async def abort(self, code: grpc.StatusCode, text: str, trailers: tuple[tuple[str, str | bytes], ...]) -> NoReturn:
-        self.code, self.text, self.trailers = code, text, dict(trailers)
-        raise Aborted
 
 
 class Bench:
