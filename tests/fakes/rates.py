@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from strongroom_service.domain.errors import RatesUnavailable
 from strongroom_service.domain.rates import RateScope, RpcClass, Window
 from strongroom_service.front.guard import RPC_METHODS
-from strongroom_service.front.rates import Full, Rates, RateStore
+from strongroom_service.front.rates import Full, Rates
 from strongroom_service.telemetry.metrics import Metrics
 from tests.fakes.log import RecordingLog
 
@@ -51,7 +51,7 @@ class FakeRateStore:
 
 
 def make_rates(
-    store: RateStore | None = None,
+    store: FakeRateStore | None = None,
     *,
     metrics: Metrics | None = None,
     log: RecordingLog | None = None,
@@ -63,6 +63,7 @@ def make_rates(
         methods=RPC_METHODS,
         windows={scope: dict.fromkeys(RpcClass, (windows.get(scope.value, ROOMY),)) for scope in RateScope},
         stores=dict.fromkeys(RateScope, store),
+        clock=store.clock,
         metrics=metrics or Metrics(version="0", rpc_methods=RPC_METHODS),
         log=log or RecordingLog(),
     )

@@ -41,6 +41,7 @@ def make_rates(config: VaultConfig, *, metrics: Metrics, log: Log, resources: As
         methods=RPC_METHODS,
         windows=config.rates.by_scope(),
         stores=stores,
+        clock=time.monotonic,
         metrics=metrics,
         log=log,
     )

@@ -16,6 +16,7 @@ from strongroom.v1 import tenant_service_pb2, vault_service_pb2
 from strongroom_service.domain.errors import OutcomeUnknown, Reason, RecordRejected, Refusal
 from strongroom_service.domain.rates import RpcClass
 from strongroom_service.front.caller import REQUEST_ID_KEY, request_id_of
+from strongroom_service.front.flood_log import CHEAP_REASONS, FloodLog
 from strongroom_service.front.peers import peer_key
 from strongroom_service.front.rates import RPC_CLASSES
 from strongroom_service.front.slots import Slot, Slots
@@ -95,6 +96,7 @@ class Guard:
         self._rates = rates
         self._metrics = metrics
         self._log = log
+        self._flood_log = FloodLog(log, clock=time.monotonic)
         self._max_deadline_seconds = max_deadline_seconds
         self._slots = Slots(max_concurrent_calls, metrics=metrics)
         self._running = 0
@@ -185,7 +187,10 @@ class Guard:
             self._log.info("rpc", method=rpc.method.method, code=code, seconds=round(seconds, 6))
 
     def _log_error(self, method: str, status: ErrorStatus, error: Exception) -> None:
-        write = self._log.info if isinstance(error, Refusal) else self._log.error
+        if status.reason in CHEAP_REASONS:
+            write: Callable[..., object] = self._flood_log.info
+        else:
+            write = self._log.info if isinstance(error, Refusal) else self._log.error
         write("rpc", method=method, code=status.code.name, reason=status.reason.value, why=log_detail_of(error))
 
 

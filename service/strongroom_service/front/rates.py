@@ -6,7 +6,8 @@ of garbage are cheap. The account's and the tenant's come once the token holds: 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -52,6 +53,10 @@ RPC_CLASSES: Final = {
 """Every RPC of every service but health: one that is not here would be served without limit, so nothing starts."""
 
 
+_MOST_REMEMBERED: Final = 10_000
+_NEVER_FULL: Final = (0.0, Window(count=0, seconds=0))
+
+
 def require_classes(methods: Iterable[RpcMethod]) -> None:
     """Refuse methods that nobody thought about.
 
@@ -93,10 +98,11 @@ class Rates:
         methods: Iterable[RpcMethod],
         windows: Mapping[RateScope, Mapping[RpcClass, Sequence[Window]]],
         stores: Mapping[RateScope, RateStore],
+        clock: Callable[[], float],
         metrics: Metrics,
         log: Log,
     ) -> None:
-        """`stores` may be one for all scopes: keys say the scope.
+        """`stores` may be one for all scopes: keys say the scope. `clock` returns seconds and never goes back.
 
         Raises:
             Misconfigured: a method of `methods` has no class.
@@ -104,12 +110,16 @@ class Rates:
         require_classes(methods)
         self._windows = windows
         self._stores = stores
+        self._clock = clock
+        # Until when a window is full that was found so: time alone makes room in it. A flood asks no store again.
+        self._full: OrderedDict[str, tuple[float, Window]] = OrderedDict()
         self._metrics = metrics
         self._log = log
 
     def replace_windows(self, windows: Mapping[RateScope, Mapping[RpcClass, Sequence[Window]]]) -> None:
         """Go by these windows from now on. One of a new length, or of a new count in Redis, begins empty."""
         self._windows = windows
+        self._full.clear()
 
     async def check_peer(self, method: RpcMethod, peer: str) -> None:
         """Count a call from `peer`, a `peer_key`.
@@ -133,6 +143,10 @@ class Rates:
     async def _check(self, scope: RateScope, method: RpcMethod, who: str) -> None:
         rpc_class = RPC_CLASSES[method]
         key = f"{scope.value}:{rpc_class.value}:{who}"
+        full_until, window = self._full.get(key, _NEVER_FULL)
+        now = self._clock()
+        if now < full_until:
+            raise self._refusal(scope, rpc_class, window, full_until - now)
         try:
             full = await self._stores[scope].take(key, self._windows[scope][rpc_class])
         except RatesUnavailable as error:
@@ -143,9 +157,16 @@ class Rates:
             self._log.error("rates_unavailable", scope=scope.value, why=str(error))
             return
         if full is not None:
-            self._metrics.requests_limited[scope].inc()
-            raise Refusal(
-                Reason.RATE_LIMITED,
-                retry_after_ms=int(full.wait_seconds * 1_000) + 1,
-                detail=f"{scope.value}: {rpc_class.value}, {full.window}",
-            )
+            self._full[key] = self._clock() + full.wait_seconds, full.window
+            self._full.move_to_end(key)
+            if len(self._full) > _MOST_REMEMBERED:
+                self._full.popitem(last=False)
+            raise self._refusal(scope, rpc_class, full.window, full.wait_seconds)
+
+    def _refusal(self, scope: RateScope, rpc_class: RpcClass, window: Window, wait_seconds: float) -> Refusal:
+        self._metrics.requests_limited[scope].inc()
+        return Refusal(
+            Reason.RATE_LIMITED,
+            retry_after_ms=int(wait_seconds * 1_000) + 1,
+            detail=f"{scope.value}: {rpc_class.value}, {window}",
+        )

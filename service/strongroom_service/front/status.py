@@ -6,6 +6,7 @@ other errors and `detail` stay in the log.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -76,7 +77,7 @@ def status_of(error: BaseException) -> ErrorStatus:
         case InvalidField():
             return _make_status(error.reason, _field_violation(error))
         case Refusal() if error.reason in _WAIT_REASONS or error.retry_after_ms is not None:
-            return _make_status(error.reason, *_wait(error.reason, error.retry_after_ms))
+            return _wait_status(error.reason, _told_ms(error.reason, error.retry_after_ms or 0))
         case Refusal() | Fault():
             return _FIXED[error.reason]
         case _:
@@ -110,8 +111,18 @@ def _field_violation(error: InvalidField) -> error_details_pb2.BadRequest:
     return error_details_pb2.BadRequest(field_violations=[violation])
 
 
-def _wait(reason: Reason, retry_after_ms: int | None) -> list[Message]:
-    wait_ms = max(retry_after_ms or 0, _LEAST_WAIT_MS)
+def _told_ms(reason: Reason, retry_after_ms: int) -> int:
+    if reason is Reason.RATE_LIMITED:  # in whole seconds, so that a flood is told the same again and again
+        retry_after_ms = -(-retry_after_ms // _LEAST_WAIT_MS) * _LEAST_WAIT_MS
+    return max(retry_after_ms, _LEAST_WAIT_MS)
+
+
+@functools.lru_cache(maxsize=4_096)
+def _wait_status(reason: Reason, wait_ms: int) -> ErrorStatus:
+    return _make_status(reason, *_wait(reason, wait_ms))
+
+
+def _wait(reason: Reason, wait_ms: int) -> list[Message]:
     retry = error_details_pb2.RetryInfo()
     retry.retry_delay.FromMilliseconds(wait_ms)
     details: list[Message] = [retry]

@@ -6,6 +6,7 @@ named by the header (`jwk`, `jku`, `x5c`, `x5u`) are never looked at.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Final
 
 from jwt.api_jws import PyJWS
@@ -61,10 +62,8 @@ def _choose_key(parsed: CompactToken, *, types: Collection[object], tenants: Ten
 
 def _check_signature(token: str, *, key: TokenKey) -> None:
     """Check the signature over exactly the parts that were parsed. Raises Refusal."""
-    # Claims are not PyJWT's affair here: it would measure time by its own clock.
-    jws = PyJWS(algorithms=[key.algorithm])
     try:
-        jws.decode_complete(
+        _jws(key.algorithm).decode_complete(
             token,
             key=key.public_key,
             algorithms=[key.algorithm],
@@ -72,3 +71,9 @@ def _check_signature(token: str, *, key: TokenKey) -> None:
         )
     except (PyJWTError, ValueError, TypeError) as error:
         raise rejected(f"signature: {type(error).__name__}") from None
+
+
+@functools.cache  # of what keys allow, two
+def _jws(algorithm: str) -> PyJWS:
+    # Claims are not PyJWT's affair here: it would measure time by its own clock.
+    return PyJWS(algorithms=[algorithm])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import grpc
 import grpc.aio
 import pytest
@@ -8,7 +10,7 @@ from strongroom_service.domain.errors import Misconfigured, RatesUnavailable, Re
 from strongroom_service.domain.identifiers import RecordId
 from strongroom_service.domain.rates import RateScope, RpcClass, Window
 from strongroom_service.front.guard import RPC_METHODS
-from strongroom_service.front.rates import RPC_CLASSES, Rates
+from strongroom_service.front.rates import RPC_CLASSES, Full, Rates
 from strongroom_service.front.server import LimitedServer
 from strongroom_service.telemetry.metrics import Metrics, RpcMethod
 from tests.fakes.log import RecordingLog
@@ -47,6 +49,7 @@ def test_rpc_without_a_class_is_an_error_at_start(stranger: RpcMethod) -> None:
             methods=[*RPC_METHODS, stranger],
             windows=windows,
             stores=stores,
+            clock=FakeSeconds(),
             metrics=make_metrics(),
             log=RecordingLog(),
         )
@@ -101,6 +104,43 @@ async def test_wait_is_told_as_more_than_nothing_at_the_very_edge() -> None:
     with pytest.raises(Refusal) as refused:
         await rates.check_peer(rpc("GetVault"), PEER)
     assert refused.value.retry_after_ms == 1
+
+
+async def test_store_is_not_asked_again_while_a_window_is_known_to_be_full() -> None:
+    asked = 0
+
+    class Asked(FakeRateStore):
+        async def take(self, key: str, windows: Sequence[Window]) -> Full | None:
+            nonlocal asked
+            asked += 1
+            return await super().take(key, windows)
+
+    counting = Asked(FakeSeconds())
+    rates = make_rates(counting, peer=ONCE)
+    await rates.check_peer(rpc("GetVault"), PEER)
+    for _ in range(50):
+        with pytest.raises(Refusal):
+            await rates.check_peer(rpc("GetVault"), PEER)
+        counting.clock.advance(1)
+    with pytest.raises(Refusal) as refused:
+        await rates.check_peer(rpc("GetVault"), PEER)
+    assert (asked, refused.value.retry_after_ms) == (2, 10_001)
+    await rates.check_peer(rpc("GetVault"), "192.0.2.8")
+    await rates.check_peer(rpc("BeginCeremony"), PEER)
+    counting.clock.advance(10.5)
+    await rates.check_peer(rpc("GetVault"), PEER)
+
+
+async def test_new_windows_hold_at_once_for_who_was_above_the_old_ones() -> None:
+    rates = make_rates(peer=ONCE)
+    await rates.check_peer(rpc("GetVault"), PEER)
+    with pytest.raises(Refusal):
+        await rates.check_peer(rpc("GetVault"), PEER)
+    wider = Window(count=2, seconds=60)
+    rates.replace_windows({scope: dict.fromkeys(RpcClass, (wider,)) for scope in RateScope})
+    await rates.check_peer(rpc("GetVault"), PEER)
+    with pytest.raises(Refusal):
+        await rates.check_peer(rpc("GetVault"), PEER)
 
 
 async def test_account_that_is_refused_uses_up_nothing_of_its_tenant() -> None:

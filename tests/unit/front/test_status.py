@@ -108,7 +108,7 @@ def test_invalid_field_is_named_with_its_rule() -> None:
         (Reason.COOLING_DOWN, -5, 1_000),
         (Reason.RELEASE_QUOTA, None, 1_000),
         (Reason.RATE_LIMITED, 1, 1_000),
-        (Reason.RATE_LIMITED, 40_001, 40_001),
+        (Reason.RATE_LIMITED, 40_001, 41_000),
         (Reason.BUSY, None, 1_000),
         (Reason.UNAVAILABLE, 2_000, 2_000),
     ],
