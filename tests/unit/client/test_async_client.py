@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from google.protobuf.message import Message
 from strongroom_client.async_client import AsyncVaultClient
 from strongroom_client.authenticators.software import InsecureSoftwareAuthenticator
 from strongroom_client.clock import Millis
+from strongroom_client.descriptions import Policy
 from strongroom_client.errors import NoVault
+from strongroom_client.notices import Notice, NoticeKind, unheard
 from strongroom_client.session import VaultSettings
 from strongroom_client.steps import Rpc
 from strongroom_client.verification.bundles import Trust
@@ -35,12 +38,13 @@ class AsyncVault:
         """Nothing to close."""
 
 
-def client_of(vault: FakeVault) -> AsyncVaultClient:
+def client_of(vault: FakeVault, *, notify: Callable[[Notice], None] = unheard) -> AsyncVaultClient:
     return AsyncVaultClient(
         settings=VaultSettings(owner=OWNER, trust=Trust(pins=frozenset({vault.keys.fingerprint}))),
         connection=AsyncVault(vault),
         memory=FakeMemory(),
         clock=lambda: Millis(vault.now),
+        notify=notify,
     )
 
 
@@ -72,3 +76,31 @@ async def test_operations_wait_for_one_another(tmp_path: Path) -> None:
         await client.enroll(authenticator, user_name=ACCOUNT)
         await asyncio.gather(*(client.release(authenticator) for _ in range(3)))
     assert authenticator.prompts == 6
+
+
+async def test_every_change_is_made_by_the_asynchronous_client_too(tmp_path: Path) -> None:
+    vault, told = FakeVault(), list[Notice]()
+    first, second = (InsecureSoftwareAuthenticator(state_path=tmp_path / name) for name in ("first", "second"))
+    async with client_of(vault, notify=told.append) as client:
+        enrolled = await client.enroll(first, user_name=ACCOUNT)
+        added = await client.add_passkey(second, user_name=ACCOUNT, by=first)
+        vault.record = replace(vault.record, quarantined=frozenset({added.credential_id}))
+        await client.lift_quarantine(first, added.credential_id)
+        policy = Policy(
+            budget=3, cool_down_seconds=(), on_exhaustion="lock", releases_per_day=9, reset_grace_seconds=86_400
+        )
+        await client.set_policy(first, policy)
+        changed = await client.set_recovery(first)
+        await client.remove_passkey(second, enrolled.credential_id)
+        vault.record = replace(vault.record, closed=True)
+        await client.reopen_closed(changed.recovery_key)
+        await client.reset()
+        await client.reopen_set_aside(changed.recovery_key)
+        released = await client.release(second)
+        assert released.identities()[1:] == (enrolled.backup_identity,)
+        assert (await client.vault()).policy == policy
+        assert [notice.kind for notice in told] == [NoticeKind.SET_ASIDE]
+        assert client.notices == tuple(told)
+        assert await client.examine_history() == ()
+        assert client.examine_receipts().is_sound
+        assert await client.compare_receipts() == ()

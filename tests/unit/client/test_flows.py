@@ -47,7 +47,7 @@ def test_enrollment_ends_with_an_opened_envelope_after_three_prompts(
     assert memory.kept.recovery_recipient == enrolled.recovery_recipient
     assert (memory.kept.position.version, memory.kept.position.chain_head) == (3, vault.record.head)
     kept = [receipt.receipt_for for receipt in memory.about_the_record]
-    assert kept == [ReceiptFor.REGISTER, ReceiptFor.STORE, ReceiptFor.RELEASE]
+    assert kept == [ReceiptFor.REGISTER, ReceiptFor.STORE, ReceiptFor.RELEASE, ReceiptFor.GET_VAULT]
 
 
 def test_next_request_confirms_the_opened_version(vault: FakeVault, authenticator: CountingAuthenticator) -> None:

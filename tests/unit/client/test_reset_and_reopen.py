@@ -128,12 +128,23 @@ def test_device_of_the_newer_life_learns_that_the_earlier_was_reopened(
     client = client_of(enrolled.vault, memory=memory)
     client.reset()
     client.enroll(anew, user_name=ACCOUNT)
-    client.vault()
     client_of(enrolled.vault).reopen_set_aside(enrolled.authenticator.real)
     client = client_of(enrolled.vault, memory=memory)
     released = client.release(enrolled.authenticator.real)
     assert released.opened[0].archive_version < memory.kept.position.version
     assert memory.kept.opened_archive_version == released.opened[0].archive_version
+
+
+def test_older_envelopes_of_the_same_life_are_still_refused(enrolled: EnrolledDevice) -> None:
+    """Control for the test before: without another life the vault has no reason to release what is older."""
+    client = enrolled.client()
+    content = client.release(enrolled.authenticator).opened[0].content
+    client.store_envelope(enrolled.authenticator, content)
+    client.release(enrolled.authenticator)
+    record = enrolled.vault.record
+    enrolled.vault.record = replace(record, archives=record.archives[1:])
+    with pytest.raises(ReplyMismatch, match="older than one that this device has opened"):
+        enrolled.client().release(enrolled.authenticator)
 
 
 def test_pending_erasure_is_told_in_every_call_and_remembered(enrolled: EnrolledDevice) -> None:

@@ -22,10 +22,9 @@ from strongroom_client.errors import (
     Unavailable,
     UnpinnedVault,
     VaultClosed,
-    VaultTrouble,
 )
 from strongroom_client.flows.answers import SignedAnswer, Verified, current_service, tell, verify_answer
-from strongroom_client.flows.reading import ask_vault
+from strongroom_client.flows.reading import look
 from strongroom_client.memory import Mode
 from strongroom_client.notices import credentials_changed, pending_notices
 from strongroom_client.session import Session
@@ -109,16 +108,8 @@ def _ask(session: Session, request: bytes) -> Flow[vault_service_pb2.BeginCeremo
     except (NoVault, Exhausted, VaultClosed):
         if session.memory.credentials is None:
             raise
-        yield from _look(session)
+        yield from look(session)
         raise
-
-
-def _look(session: Session) -> Flow[None]:
-    """Learn what the record is now, and tell what has become of it; trouble on the way leaves it at the refusal."""
-    try:
-        yield from ask_vault(session)
-    except VaultTrouble:
-        return
 
 
 def sign(begun: Begun, *, allow: Sequence[bytes] | None = None, further: bool = False) -> Flow[Assertion]:

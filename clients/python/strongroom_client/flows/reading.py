@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from strongroom.v1 import event_pb2, resources_pb2, vault_service_pb2
 from strongroom_client.descriptions import HistoryEvent, VaultStatus, describe_event, describe_vault
-from strongroom_client.errors import ReplyMismatch
+from strongroom_client.errors import ReplyMismatch, VaultRefused, VaultTrouble
 from strongroom_client.flows.answers import (
     NONCE_BYTES,
     Verified,
@@ -68,6 +68,18 @@ def ask_vault(session: Session) -> Flow[VaultStatus]:
     yield from tell(session, status_notices(status))
     yield from tell(session, changes_seen(known=known, shown=session.memory, state=status.state))
     return status
+
+
+def look(session: Session) -> Flow[None]:
+    """Learn what the record is now, and tell what has become of it; an answer that does not come is not waited for.
+
+    Raises:
+        NotProven: as `ask_vault`.
+    """
+    try:
+        yield from ask_vault(session)
+    except (VaultTrouble, VaultRefused):
+        return
 
 
 def ask_history(session: Session) -> Flow[tuple[HistoryEvent, ...]]:

@@ -20,7 +20,7 @@ from strongroom_client.flows.ceremonies import (
     expected_mode,
     once_more,
 )
-from strongroom_client.flows.reading import ask_vault
+from strongroom_client.flows.reading import ask_vault, look
 from strongroom_client.flows.signing import ANY_PASSKEY, By, Signed, authorize
 from strongroom_client.hpke import open_from_vault
 from strongroom_client.memory import Mode
@@ -166,3 +166,5 @@ def remember_opened(session: Session, newest: OpenedEnvelope, *, mode: Mode) -> 
         recovery_recipient=newest.content.recovery_recipient,
     )
     yield Keep(session.memory, None)
+    if session.memory.life is None:  # else an earlier life that is reopened could not be told from a vault gone back
+        yield from look(session)
