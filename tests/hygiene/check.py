@@ -1,4 +1,4 @@
-"""What no linter looks at: the size of things, addresses of package registries, tests that do not run.
+"""What no linter looks at: sizes, addresses of package registries, tests that do not run or that pages only name.
 
 Reads the files git knows or would add, prints one line per finding, exits 1 if there is one.
 """
@@ -33,6 +33,8 @@ REGISTRIES = (
 REGISTRY = re.compile("|".join(words.replace(" ", "[._-]") for words in REGISTRIES), re.IGNORECASE)
 # A test that is skipped or expected to fail is a check nobody has.
 NOT_RUN = re.compile(r"pytest\.(skip|xfail|importorskip)\b|mark\.(skip|skipif|xfail)\b")
+# A file, folder or pattern of tests in backticks, and one test in it.
+NAMED_TEST = re.compile(r"`(tests/[\w./*-]*)(?:::(\w+))?`")
 
 
 def files() -> Iterator[Path]:
@@ -40,6 +42,16 @@ def files() -> Iterator[Path]:
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     yield from (path for name in sorted(set(listed.split("\0"))) if name and (path := ROOT / name).is_file())
+
+
+def missing_tests(path: Path) -> Iterator[str]:
+    """Yield every test that a page names and nobody can find: a promise without its test is only a promise."""
+    name = path.relative_to(ROOT).as_posix()
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        for pattern, test in NAMED_TEST.findall(line):
+            found = [each for each in ROOT.glob(pattern) if not test or f"def {test}(" in each.read_text("utf-8")]
+            if not found:
+                yield f"{name}:{number}: there is no {pattern}{'::' if test else ''}{test}"
 
 
 def findings(path: Path) -> Iterator[str]:
@@ -50,6 +62,8 @@ def findings(path: Path) -> Iterator[str]:
     except UnicodeDecodeError:
         return
     generated = name.startswith(GENERATED)
+    if path.suffix == ".md":
+        yield from missing_tests(path)
     if name == "README.md" and len(lines) >= README_LINES:
         yield f"{name}: {len(lines)} lines; a signpost has fewer than {README_LINES}"
     if path.suffix in MODULES and not generated and name not in STANDALONE and len(lines) > MODULE_LINES:
