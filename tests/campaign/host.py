@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import resource
 import sqlite3
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 from strongroom_service.store.sqlite_files import WRITER_BUSY_SECONDS
 from tests.campaign.scene import Scene
+from tests.fakes.descriptors import no_descriptors_left
 
 _DAY: Final = 86_400
 JUMPS: Final = (3_600, 0, -3_600, _DAY, 400 * _DAY, -_DAY, 7 * _DAY, 0, -400 * _DAY, 60, -60, 2 * _DAY, 5, 0)
@@ -56,12 +53,12 @@ def no_descriptors(scene: Scene) -> float:
     """The front can open nothing more while clients connect anew; or the keepers cannot, and a new front connects."""
     front, keepers = scene.front(), scene.keepers()
     if scene.number % 2:
-        with _at_its_limit(keepers):
+        with no_descriptors_left(keepers):
             scene.mark("no descriptors: keepers")
             front.kill()
             scene.wait(0.3, 1.0)
     else:
-        with _at_its_limit([front]):
+        with no_descriptors_left([front]):
             scene.mark("no descriptors: front")
             for account in scene.chance.sample(scene.load.honest, k=4):
                 account.connect_anew()
@@ -79,22 +76,6 @@ def clock_jump(scene: Scene) -> float:
     struck_at = time.monotonic()
     scene.wait(0.05, 0.4)
     return struck_at
-
-
-@contextlib.contextmanager
-def _at_its_limit(processes: list[psutil.Process]) -> Iterator[None]:
-    """Let these have no descriptor more than they have."""
-    before = {}
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            before[process] = process.rlimit(resource.RLIMIT_NOFILE)
-            process.rlimit(resource.RLIMIT_NOFILE, (process.num_fds(), before[process][1]))
-    try:
-        yield
-    finally:
-        for process, limits in before.items():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.rlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def _fill(ballast: Path) -> None:

@@ -20,7 +20,7 @@ from tests.fakes.stepped_vault import SteppedVault
 
 _ENROLL_AT_ONCE: Final = 4
 _JOIN_SECONDS: Final = 60.0
-_WAIT_SECONDS: Final = 0.02
+_WAIT_SECONDS: Final = 0.05
 _HISTORY_SECONDS: Final = 5.0
 
 
