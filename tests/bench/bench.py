@@ -1,6 +1,6 @@
 """Measures this machine, all in one run: prints a table, writes build/bench.json.
 
-    python -m tests.bench.bench
+    python -m tests.bench.bench [--floods]     --floods: only floods of calls that are refused; writes nothing
 
 What counts is `cpu_ratio`: CPU time of front and keepers per release over that of a bare gRPC server per pair of calls
 of the same sizes, both under 16 clients and in turns, so that a host that is slow for a while slows both. Throughput
@@ -9,6 +9,7 @@ is for information: load generators and servers share the cores.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -27,14 +28,20 @@ from deploy.development.environment import DevelopmentVault, VaultFiles, VaultSh
 from tests.bench.account import Exchange
 from tests.bench.archives import measure_archives
 from tests.bench.fleet import Fleet, Load, Sample
+from tests.bench.floods import READS_OF_A_PEER, Floods, Target, flood_figures, print_floods
 from tests.bench.processes import find_children
 from tests.bench.report import Measured, Point, figures_of, print_table
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 RESULT: Final = ROOT / "build" / "bench.json"
-SHAPE: Final = VaultShape(keepers=2, policy={"releases_per_day": 1_000, "cool_down_seconds": []})
+SHAPE: Final = VaultShape(
+    keepers=2,
+    policy={"releases_per_day": 1_000, "cool_down_seconds": []},
+    rates={"peer": {"read": [READS_OF_A_PEER]}},
+)
 # Per keeper twice the rows that it remembers, so that each ceremony begins with one that must be opened, as in life.
 ACCOUNTS: Final = 1_024
+ACCOUNTS_OF_FLOODS: Final = 64
 COMPARED_CLIENTS: Final = 16
 OTHER_CLIENTS: Final = (1, 64)
 SECONDS: Final = 5.0
@@ -79,13 +86,38 @@ class _Bench:
             clients=clients, seconds=seconds, latencies=sample.latencies, front_seconds=cpu, keeper_seconds=0.0
         )
 
+    def floods(self) -> Floods:
+        return Target(
+            fleet=self.fleet,
+            address=self.vault.address,
+            front_pid=self.front,
+            echo_address=self.echo_address,
+            echo_pid=self.echo_pid,
+            exchange=self.exchange,
+            token=self.vault.issue_token("account-0"),
+        ).measure()
+
 
 def main() -> None:
     """Run the bench."""
+    parser = argparse.ArgumentParser(description="Measures this machine.")
+    parser.add_argument("--floods", action="store_true", help="only floods of calls that are refused")
+    if parser.parse_args().floods:
+        print(f"load average before: {os.getloadavg()[0]:.2f}")
+        with (
+            tempfile.TemporaryDirectory(prefix="strongroom-bench-") as name,
+            _started(Path(name) / "vault", accounts=ACCOUNTS_OF_FLOODS) as bench,
+        ):
+            print_floods(flood_figures(bench.floods()))
+    else:
+        _measure_all()
+
+
+def _measure_all() -> None:
     started_at, load_average = time.monotonic(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="strongroom-bench-") as name:
         folder = Path(name)
-        with _started(folder / "vault") as bench:
+        with _started(folder / "vault", accounts=ACCOUNTS) as bench:
             rounds = [
                 (
                     bench.echo_point(COMPARED_CLIENTS, ROUND_SECONDS),
@@ -94,6 +126,7 @@ def main() -> None:
                 for _ in range(ROUNDS)
             ]
             others = [bench.release(clients, SECONDS) for clients in OTHER_CLIENTS]
+            floods = bench.floods()
             exchange = bench.exchange
         archives = measure_archives(folder)
     measured = Measured(
@@ -108,22 +141,24 @@ def main() -> None:
         load_average_before=load_average,
         took_seconds=time.monotonic() - started_at,
     )
-    figures = figures_of(measured)
+    figures = {**figures_of(measured), **flood_figures(floods)}
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print_table(figures)
+    print()
+    print_floods(figures)
     print(f"\nAll figures: {RESULT.relative_to(ROOT)}")
 
 
 @contextlib.contextmanager
-def _started(folder: Path) -> Iterator[_Bench]:
+def _started(folder: Path, *, accounts: int) -> Iterator[_Bench]:
     with DevelopmentVault.start(folder, shape=SHAPE) as vault, Fleet() as fleet:
         exchange = fleet.enroll(
             address=vault.address,
             authority_pem=vault.ca_file.read_bytes(),
             rp_id=SHAPE.rp_id,
             origin=SHAPE.origins[0],
-            tokens=[vault.issue_token(f"account-{number}") for number in range(ACCOUNTS)],
+            tokens=[vault.issue_token(f"account-{number}") for number in range(accounts)],
         )
         with _echo_server(vault.files, exchange) as (address, pid):
             yield _Bench(vault=vault, fleet=fleet, exchange=exchange, echo_address=address, echo_pid=pid)

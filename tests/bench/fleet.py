@@ -5,20 +5,22 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
 from typing import Final, Self
 
 from tests.bench.account import Exchange
-from tests.bench.load import Answer, Enroll, Failed, Order, Run, Tally, generate_load
+from tests.bench.load import Answer, Enroll, Failed, Flood, Order, Run, Tally, generate_load
 from tests.bench.processes import cpu_seconds
 
 GENERATORS: Final = 2
 # For connections, and for first calls, which are slower than all others.
 _WARM_UP_SECONDS: Final = 1.5
 _JOIN_SECONDS: Final = 10.0
+_FLOOD_CONNECTIONS: Final = 4
+_FLOOD_IN_FLIGHT: Final = 4
 
 
 class LoadFailed(Exception):
@@ -33,6 +35,17 @@ class Load:
     clients: int
     seconds: float
     echo: Exchange | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """What a flood consists of: see `Flood`."""
+
+    address: str
+    method: str
+    request: bytes
+    token: str = field(repr=False)
+    code: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +113,7 @@ class Fleet:
         begins_at = time.monotonic() + _WARM_UP_SECONDS
         ends_at = begins_at + load.seconds
         generators = min(GENERATORS, load.clients)
-        orders = [
+        orders: list[Order] = [
             Run(
                 address=load.address,
                 clients=load.clients // generators,
@@ -110,16 +123,62 @@ class Fleet:
             )
             for _ in range(generators)
         ]
+        tallies, cpu = self._run(orders, begins_at=begins_at, ends_at=ends_at, pids=pids)
+        latencies = tuple(latency for tally in tallies for latency in tally.seconds)
+        return Sample(seconds=load.seconds, latencies=latencies, cpu=cpu)
+
+    def measure_alone(self, load: Load) -> tuple[float, ...]:
+        """Return the latencies of what `load` does from one generator, that which is not the one that floods."""
+        begins_at = time.monotonic() + _WARM_UP_SECONDS
+        ends_at = begins_at + load.seconds
+        order = Run(address=load.address, clients=load.clients, begins_at=begins_at, ends_at=ends_at)
+        self._pipes[1].send(order)
+        answer = self._pipes[1].recv()
+        if not isinstance(answer, Tally):
+            raise LoadFailed(getattr(answer, "why", ""))
+        return answer.seconds
+
+    def measure_flood(
+        self,
+        stream: Stream,
+        *,
+        seconds: float,
+        pids: Iterable[int],
+        good: Load | None = None,
+        per_second: float | None = None,
+    ) -> tuple[Sample, tuple[float, ...]]:
+        """Measure one span of a flood from one generator; also the latencies of what `good` does from another."""
+        begins_at = time.monotonic() + _WARM_UP_SECONDS
+        ends_at = begins_at + seconds
+        orders: list[Order] = [
+            Flood(
+                address=stream.address,
+                method=stream.method,
+                request=stream.request,
+                token=stream.token,
+                code=stream.code,
+                connections=_FLOOD_CONNECTIONS,
+                in_flight=_FLOOD_IN_FLIGHT,
+                begins_at=begins_at,
+                ends_at=ends_at,
+                per_second=per_second,
+            )
+        ]
+        if good is not None:
+            orders.append(Run(address=good.address, clients=good.clients, begins_at=begins_at, ends_at=ends_at))
+        tallies, cpu = self._run(orders, begins_at=begins_at, ends_at=ends_at, pids=pids)
+        sample = Sample(seconds=seconds, latencies=tallies[0].seconds, cpu=cpu)
+        return sample, tallies[1].seconds if good is not None else ()
+
+    def _run(
+        self, orders: Sequence[Order], *, begins_at: float, ends_at: float, pids: Iterable[int]
+    ) -> tuple[list[Tally], dict[int, float]]:
         for pipe, order in zip(self._pipes, orders, strict=False):
             pipe.send(order)
         before = _cpu_at(begins_at, pids)
         after = _cpu_at(ends_at, pids)
-        tallies = [tally for tally in self._answers(generators) if isinstance(tally, Tally)]
-        return Sample(
-            seconds=load.seconds,
-            latencies=tuple(latency for tally in tallies for latency in tally.seconds),
-            cpu={pid: after[pid] - before[pid] for pid in before},
-        )
+        tallies = [tally for tally in self._answers(len(orders)) if isinstance(tally, Tally)]
+        return tallies, {pid: after[pid] - before[pid] for pid in before}
 
     def _carry_out(self, orders: Sequence[Order]) -> list[Answer]:
         for pipe, order in zip(self._pipes, orders, strict=True):

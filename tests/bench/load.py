@@ -20,7 +20,7 @@ import grpc.aio
 import uvloop
 
 from strongroom.v1.vault_service_pb2_grpc import VaultServiceStub
-from tests.bench.account import Account, Exchange
+from tests.bench.account import TIMEOUT_SECONDS, Account, Exchange, WrongReply
 
 if TYPE_CHECKING:
     from strongroom.v1.vault_service_pb2_grpc import VaultServiceAsyncStub
@@ -56,9 +56,32 @@ class Run:
     echo: Exchange | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flood:
+    """Send a request again and again, `in_flight` at once over each of `connections`; what counts ends in `code`.
+
+    Nothing but the code of an answer is looked at, so that a refusal costs the generator about what an answer does.
+    With `per_second` no more calls than that are made, else as many as are answered.
+    """
+
+    address: str
+    method: str
+    request: bytes = field(repr=False)
+    token: str = field(repr=False)
+    code: str
+    connections: int
+    in_flight: int
+    begins_at: float
+    ends_at: float
+    per_second: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Seconds that each release (or echo pair) took, from before its first call until its reply was opened."""
+    """Seconds that each release (or echo pair) took, from before its first call until its reply was opened.
+
+    Of a flood, those of each call.
+    """
 
     seconds: tuple[float, ...]
 
@@ -70,7 +93,7 @@ class Failed:
     why: str
 
 
-Order = Enroll | Run
+Order = Enroll | Run | Flood
 Answer = Exchange | Tally | Failed
 
 
@@ -96,7 +119,13 @@ class _Generator:
         self._accounts: list[Account] = []
 
     async def carry_out(self, order: Order) -> Exchange | Tally:
-        return await (self._enroll(order) if isinstance(order, Enroll) else self._run(order))
+        match order:
+            case Enroll():
+                return await self._enroll(order)
+            case Run():
+                return await self._run(order)
+            case Flood():
+                return await self._flood(order)
 
     async def _enroll(self, order: Enroll) -> Exchange:
         self._authority_pem = order.authority_pem
@@ -123,15 +152,27 @@ class _Generator:
             )
         return Tally(tuple(seconds))
 
+    async def _flood(self, order: Flood) -> Tally:
+        seconds: list[float] = []
+        async with AsyncExitStack() as open_channels:
+            channels = await self._channels(open_channels, order.address, order.connections)
+            await _all_of(
+                _sender(order, channel, seconds.append) for channel in channels for _ in range(order.in_flight)
+            )
+        return Tally(tuple(seconds))
+
     async def _connect(self, open_channels: AsyncExitStack, address: str, count: int) -> list[VaultServiceAsyncStub]:
+        return [VaultServiceStub(channel) for channel in await self._channels(open_channels, address, count)]
+
+    async def _channels(self, open_channels: AsyncExitStack, address: str, count: int) -> list[grpc.aio.Channel]:
         credentials = grpc.ssl_channel_credentials(root_certificates=self._authority_pem)
-        stubs: list[VaultServiceAsyncStub] = []
+        channels = []
         for _ in range(count):
             channel = grpc.aio.secure_channel(address, credentials, options=_CHANNEL_OPTIONS)
             await open_channels.enter_async_context(channel)
             await channel.channel_ready()
-            stubs.append(VaultServiceStub(channel))
-        return stubs
+            channels.append(channel)
+        return channels
 
 
 async def _client(
@@ -149,6 +190,21 @@ async def _client(
         ended_at = time.monotonic()
         if order.begins_at <= ended_at < order.ends_at:
             note(ended_at - started_at)
+
+
+async def _sender(order: Flood, channel: grpc.aio.Channel, note: Callable[[float], None]) -> None:
+    call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(order.method)
+    metadata = (("authorization", f"Bearer {order.token}"),)
+    pause = 0.0 if order.per_second is None else order.connections * order.in_flight / order.per_second
+    while (started_at := time.monotonic()) < order.ends_at:
+        code = await call(order.request, metadata=metadata, timeout=TIMEOUT_SECONDS).code()
+        ended_at = time.monotonic()
+        if order.begins_at <= ended_at < order.ends_at:
+            if code.name != order.code:
+                raise WrongReply(f"{order.method}: {code.name} instead of {order.code}")
+            note(ended_at - started_at)
+        if pause:
+            await asyncio.sleep(max(0.0, started_at + pause - ended_at))
 
 
 async def _all_of(coroutines: Iterator[Coroutine[None, None, None]]) -> None:
