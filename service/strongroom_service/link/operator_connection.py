@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 
 from strongroom.keeper.v1 import operator_pb2
 from strongroom_service.domain.errors import (
+    ClockUntrusted,
     Fault,
     KeeperUnavailable,
     Misconfigured,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _READ_BYTES: Final = 64 * 1024
 # A keeper may have front's calls in hand before ours, and sixteen rows are opened by one call.
 _CALL_SECONDS: Final = 10.0
-_FAULTS: Final = {fault.__name__: fault for fault in (RecordRejected, TokenFault, Misconfigured)}
+_FAULTS: Final = {fault.__name__: fault for fault in (RecordRejected, TokenFault, ClockUntrusted, Misconfigured)}
 
 
 class OperatorConnection:
@@ -41,7 +42,7 @@ class OperatorConnection:
         """Return the keeper's answer, which must be of the kind `reply`.
 
         Raises:
-            RecordRejected, TokenFault, Misconfigured: as the keeper says.
+            RecordRejected, TokenFault, ClockUntrusted, Misconfigured: as the keeper says.
             KeeperUnavailable: no answer in time, or the connection broke.
             Fault: another kind of answer, or a call too large for a frame.
         """

@@ -6,6 +6,7 @@ The control is a restart, which believes the clock as it then stands: what the t
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -15,7 +16,9 @@ import psutil
 import pytest
 
 from deploy.development.environment import AUDIENCE, DevelopmentVault, VaultShape, make_files
-from deploy.development.tenant import issue_account_token
+from deploy.development.tenant import issue_account_token, issue_tenant_token
+from strongroom.v1 import tenant_service_pb2
+from strongroom.v1.tenant_service_pb2_grpc import TenantServiceStub
 from strongroom_service.bootstrap.host_clock import read_discipline
 from tests.fakes.hand_client import HandClient, Told
 from tests.fakes.passkey import Forgery
@@ -59,6 +62,14 @@ class Scene:
             client.release()
         return told.value.reason
 
+    def erase_account(self) -> None:
+        """Ask as the tenant does; it takes effect after 30 days."""
+        token = issue_tenant_token(self.vault.tenant, audience=AUDIENCE, now_seconds=self.token_at, scope="erase")
+        request = tenant_service_pb2.EraseAccountRequest(nonce=os.urandom(32), account=self.account)
+        with grpc.secure_channel(self.vault.address, self.vault.channel_credentials()) as channel:
+            metadata = (("authorization", f"Bearer {token}"),)
+            TenantServiceStub(channel).EraseAccount(request, timeout=10, metadata=metadata)
+
     def replace_keepers(self) -> None:
         children = psutil.Process(self.vault.pid).children()
         keepers = [child for child in children if runs(child, "run-keeper-child")]
@@ -74,8 +85,9 @@ class Scene:
 
     def logged(self, event: str) -> list[str]:
         """The processes that logged this event."""
-        lines = [json.loads(line) for line in self.vault.log_file.read_text(encoding="utf-8").splitlines()]
-        return sorted(line["process"] for line in lines if line["event"] == event)
+        lines = self.vault.log_file.read_text(encoding="utf-8").splitlines()
+        entries = [json.loads(line) for line in lines if line.startswith("{")]  # a child's last words are plain text
+        return sorted(entry["process"] for entry in entries if entry["event"] == event)
 
 
 @pytest.fixture
@@ -134,6 +146,18 @@ def test_day_that_comes_again_has_no_quota_of_its_own(scene: Scene) -> None:
         assert len(client.release()) == 1
 
 
+def test_account_that_waits_for_its_erasure_waits_its_days_whatever_the_clock_is_set_to(scene: Scene) -> None:
+    scene.erase_account()
+    scene.clock.set_forward(seconds=31 * DAY)
+    assert scene.vault.run_command("sweep").startswith("1 records, erased in 0,")
+    with scene.client() as client:
+        assert client.vault_reply().HasField("account_erase_time")
+        assert len(client.release()) == 1
+    scene.restart()  # the control: a start believes the clock, and what is gone then is gone
+    assert scene.vault.run_command("sweep").startswith("1 records, erased in 1,")
+    assert scene.refusal() == "NO_VAULT"
+
+
 def test_service_goes_on_while_the_clock_is_wrong_by_less_than_the_tolerance(scene: Scene) -> None:
     for seconds in (TOLERANCE - 1, 2 - 2 * TOLERANCE):
         scene.clock.set_forward(seconds=seconds)
@@ -168,4 +192,6 @@ def test_whether_it_is_judged_is_what_the_kernel_says_when_the_configuration_dem
             with pytest.raises(Told) as told:
                 client.release()
             assert (told.value.code, told.value.reason) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
+            with pytest.raises(RuntimeError, match=r"ClockUntrusted: .*not synchronised"):
+                scene.vault.run_command("sweep")
             assert set(scene.logged("keeper_fault")) <= {"keeper-0", "keeper-1"} != set()
