@@ -15,6 +15,7 @@ import base64
 import hashlib
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -398,32 +399,49 @@ class Check:
                 self.findings.append("altered: the keeper's signature at the end is not over these lines")
 
 
+def read(lines: Iterable[str], pin: str | None) -> Check:
+    """Check the lines of an export.
+
+    Raises:
+        Wrong: there is something in it that is no export's.
+    """
+    try:
+        return _read(iter(lines), pin)
+    except (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
+        raise Wrong("not an export of a format known here") from None
+
+
+def _read(given: Iterator[str], pin: str | None) -> Check:
+    check, record, lines, end = Check(), None, [], None
+    if json.loads(next(given, "{}")) != {"strongroom_export": 1}:
+        raise Wrong("not an export of a format known here")
+    for item in map(json.loads, given):
+        if "event" in item:
+            heads = (bytes.fromhex(item["previous_head"]), base64.b64decode(item["sealed"]))
+            lines.append(Line(item["event"], *heads, base64.b64decode(item["content"]), bytes.fromhex(item["tally"])))
+            continue
+        if record is not None:
+            check.record(record, lines)
+        record, lines = (item, []) if "record" in item else (None, [])
+        end = item.get("end")
+    if record is not None:
+        check.record(record, lines)
+    check.end(end, pin)
+    return check
+
+
 def main() -> int:
     """Check the file that is named; print what is wrong, then a summary."""
     parser = argparse.ArgumentParser(description="Checks an export of Strongroom's events.")
     parser.add_argument("export", type=Path)
     parser.add_argument("--pin", help="fingerprint of the vault's identity key, hex")
     arguments = parser.parse_args()
-    check, record, lines, end = Check(), None, [], None
-    with arguments.export.open(encoding="utf-8") as file:
-        if json.loads(next(file, "{}")) != {"strongroom_export": 1}:
-            print("not an export of a format known here")
-            return 1
-        for text in file:
-            given = json.loads(text)
-            if "event" in given:
-                heads = (bytes.fromhex(given["previous_head"]), base64.b64decode(given["sealed"]))
-                lines.append(
-                    Line(given["event"], *heads, base64.b64decode(given["content"]), bytes.fromhex(given["tally"]))
-                )
-                continue
-            if record is not None:
-                check.record(record, lines)
-            record, lines = (given, []) if "record" in given else (None, [])
-            end = given.get("end")
-    if record is not None:
-        check.record(record, lines)
-    check.end(end, arguments.pin)
+    try:
+        with arguments.export.open(encoding="utf-8") as file:
+            check = read(file, arguments.pin)
+    except Wrong as wrong:
+        print(wrong)
+        return 1
     print(*check.findings, sep="\n", end="\n" if check.findings else "")
     print(", ".join(f"{count} {name}" for name, count in check.counts.items()) + f", {len(check.findings)} findings.")
     return int(bool(check.findings))

@@ -23,12 +23,14 @@ from strongroom_client.rpc_errors import translate
 from strongroom_client.timestamps import millis_of
 from strongroom_client.verification.bundles import Trust, verify_bundle
 from strongroom_client.verification.credential_sets import credential_set
+from strongroom_client.verification.evidence import examine_evidence
 from strongroom_client.verification.histories import check_page, next_page_start
 from strongroom_client.verification.positions import GENESIS, Position
 from strongroom_client.verification.receipts import ReceiptFor, check_receipt
 from strongroom_client.verification.statements import Expected, check_ceremony
 from tests.fakes.vault import ACCOUNT, NOW, ORIGIN, RP_ID, TENANT
 from tests.fakes.vault_keys import FakeVaultKeys, timestamp
+from tests.fuzz import honest
 from tests.fuzz.target import Target
 
 KEYS = FakeVaultKeys(
@@ -153,6 +155,19 @@ def histories() -> list[bytes]:
     ]
 
 
+def evidence(data: bytes) -> None:
+    """Examine who signed for each event of a whole history, and describe it."""
+    reply = vault_service_pb2.ListEventsReply.FromString(data)
+    examine_evidence(reply.events, tenant="notes", account="alice")
+    for event in reply.events:
+        repr(describe_event(event))
+
+
+def whole_histories() -> list[bytes]:
+    """Of an account at a real keeper, with what brought its passkeys."""
+    return [honest.alice().desk.list_events("alice").SerializeToString()]
+
+
 def service_info(data: bytes) -> None:
     """Read the parts of a description of the service beside its bundle."""
     reply = vault_service_pb2.ServiceInfoReply.FromString(data)
@@ -246,6 +261,7 @@ TARGETS = {
     "service_info": Target(parse=service_info, refusals=(DecodeError, NotProven), seeds=service_infos),
     "vault_reply": Target(parse=vault_reply, refusals=(DecodeError, NotProven), seeds=vault_replies),
     "history": Target(parse=history, refusals=(DecodeError, NotProven), seeds=histories),
+    "evidence": Target(parse=evidence, refusals=(DecodeError, NotProven), seeds=whole_histories),
     "rpc_error": Target(parse=rpc_error, refusals=(), seeds=rpc_errors),
     "hpke_to_client": Target(
         parse=functools.partial(open_from_vault, private_key=RECIPIENT, challenge=NONCE),

@@ -38,6 +38,7 @@ INSTRUMENTED: Final = [
     "tarfile",
     "bech32",
     "tests.fuzz",
+    "check_export",
 ]
 MAX_INPUT_BYTES: Final = 16 * 1024
 HANG_SECONDS: Final = 10

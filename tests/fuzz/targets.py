@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from tests.fuzz import client_targets, device_targets, front_targets, keeper_targets, webauthn_targets
+from tests.fuzz import (
+    answer_targets,
+    client_targets,
+    device_targets,
+    file_targets,
+    front_targets,
+    keeper_targets,
+    webauthn_targets,
+)
 
 TARGETS = {
     **keeper_targets.TARGETS,
     **webauthn_targets.TARGETS,
     **front_targets.TARGETS,
     **client_targets.TARGETS,
+    **answer_targets.TARGETS,
     **device_targets.TARGETS,
+    **file_targets.TARGETS,
 }

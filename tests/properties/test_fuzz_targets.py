@@ -13,8 +13,8 @@ from tests.fuzz.target import Finding, accepts, judge, mutate
 from tests.fuzz.targets import TARGETS
 from tests.integration.client.archives import extract_naively, member, tar_of
 
-# Threads and files make these a hundred times as slow as the others.
-SLOW = {"tar", "zstd", "archive"}
+# Threads, files or whole ceremonies make these a hundred times as slow as the others.
+SLOW = {"tar", "zstd", "archive", "released", "signed_delete_vault"}
 MUTATIONS, SLOW_MUTATIONS, NOISE = 120, 16, 16
 
 

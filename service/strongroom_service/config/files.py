@@ -78,7 +78,7 @@ class Snapshot:
                 {Path(path): base64.b64decode(text) for path, text in document["files"].items()},
                 {Path(folder): tuple(names) for folder, names in document["folders"].items()},
             )
-        except (TypeError, KeyError, AttributeError) as error:
+        except (TypeError, KeyError, AttributeError, RecursionError) as error:
             message = "no snapshot"
             raise ValueError(message) from error
 

@@ -189,7 +189,8 @@ def _parse_leaf(line: str) -> Leaf:
     except ValueError:
         raise BrokenCheckpoint("a line is not a leaf's") from None
     if (
-        leaf_line(leaf) != line.rstrip("\n")
+        not 0 < leaf.version <= _MAX_INTEGER
+        or leaf_line(leaf) != line.rstrip("\n")
         or len(leaf.record_id) != len(leaf.chain_head)
         or len(leaf.chain_head) != len(NO_CHECKPOINT)
     ):
@@ -202,7 +203,7 @@ def _parse_head(line: str) -> SignedCheckpoint:
         document = json.loads(line)
         numbers = {name: document.pop(name) for name in _NUMBERS}
         values = {name: bytes.fromhex(document.pop(name)) for name in _SIZES}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise BrokenCheckpoint("the checkpoint has no head at its end") from None
     for name, number in numbers.items():
         if type(number) is not int or not 0 <= number <= _MAX_INTEGER:

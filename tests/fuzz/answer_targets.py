@@ -1,0 +1,150 @@
+"""A vault gone wrong, whole: it signs any reply, and the client that enrolled there goes through its real flows."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from google.protobuf.message import DecodeError
+
+from strongroom.v1 import ceremony_pb2, resources_pb2, vault_service_pb2
+from strongroom_client.authenticators.software import InsecureSoftwareAuthenticator
+from strongroom_client.client import VaultClient
+from strongroom_client.envelope_content import EnvelopeError
+from strongroom_client.errors import StrongroomError
+from strongroom_client.fields import encode_fields
+from strongroom_client.memory import AccountMemory
+from strongroom_client.steps import Rpc
+from tests.fakes.client import FakeMemory, client_of
+from tests.fakes.front import CheatingFront, Spoil
+from tests.fakes.vault import ACCOUNT, FakeVault
+from tests.fakes.vault_record import FakeRecord
+from tests.fuzz import honest
+from tests.fuzz.target import Target
+
+SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+
+
+@dataclass
+class AnyVault(FakeVault):
+    """Remembers what it signed last, and the recipient of the last release."""
+
+    signed: tuple[str, bytes] = ("", b"")
+    recipient: bytes = b""
+
+    def call(self, rpc: Rpc, request: Any) -> Any:  # noqa: ANN401  messages of whatever RPC
+        if rpc is Rpc.BEGIN_CEREMONY:
+            self.recipient = ceremony_pb2.CeremonyRequest.FromString(request.request).release.recipient
+        return super().call(rpc, request)
+
+    def receipt(self, rpc: str, *, challenge: bytes, reply: bytes) -> resources_pb2.Receipt:
+        self.signed = (rpc, challenge)
+        return super().receipt(rpc, challenge=challenge, reply=reply)
+
+    def go_back(self, record: FakeRecord) -> None:
+        """Stand at `record` again, and forget what came after."""
+        self.record = record
+        self._granted.clear()
+        self.calls.clear()
+
+
+@dataclass
+class Enrolled:
+    """An enrolled account, to be brought back to where it was before each input."""
+
+    vault: AnyVault
+    memory: FakeMemory
+    authenticator: InsecureSoftwareAuthenticator
+    record: FakeRecord
+    remembered: AccountMemory
+
+    def client(self, front: CheatingFront) -> VaultClient:
+        self.vault.go_back(self.record)
+        self.memory.kept = self.remembered
+        self.memory.entries.clear()
+        self.memory.contested.clear()
+        return client_of(self.vault, connection=front, memory=self.memory)
+
+
+@functools.cache
+def enrolled() -> Enrolled:
+    vault, memory = AnyVault(events_per_page=100), FakeMemory()
+    authenticator = InsecureSoftwareAuthenticator(state_path=honest.scratch() / "passkeys")
+    client_of(vault, memory=memory).enroll(authenticator, user_name=ACCOUNT)
+    return Enrolled(vault, memory, authenticator, vault.record, memory.kept)
+
+
+Flow = Callable[[VaultClient], object]
+FLOWS: dict[Rpc, Flow] = {
+    Rpc.GET_VAULT: lambda client: client.vault(),
+    Rpc.LIST_EVENTS: lambda client: client.history(),
+    Rpc.RELEASE_ENVELOPE: lambda client: client.release(enrolled().authenticator),
+    Rpc.DELETE_VAULT: lambda client: client.delete(enrolled().authenticator),
+    Rpc.RESET_VAULT: lambda client: client.reset(),
+}
+
+
+def ask(rpc: Rpc, spoil: Spoil) -> None:
+    """Go through the flow that ends in this RPC, whose response `spoil` changes."""
+    FLOWS[rpc](enrolled().client(CheatingFront(enrolled().vault, spoil_responses={rpc: spoil})))
+
+
+def signed_reply(data: bytes, *, rpc: Rpc) -> None:
+    """Give the client any bytes as the reply of an RPC, signed as the vault signs."""
+    vault = enrolled().vault
+
+    def spoil(response: Any) -> None:  # noqa: ANN401  the response of whatever RPC
+        signed_for, challenge = vault.signed
+        response.reply = data
+        response.receipt.CopyFrom(vault.receipt(signed_for, challenge=challenge, reply=data))
+
+    ask(rpc, spoil)
+
+
+def released(data: bytes) -> None:
+    """Seal any bytes to the client in place of its envelopes."""
+    vault = enrolled().vault
+
+    def reseal(response: Any) -> None:  # noqa: ANN401  a ReleaseEnvelopeResponse
+        signed_for, challenge = vault.signed
+        info = encode_fields("strongroom/v1/hpke", b"to-client", 1, challenge)
+        sealed = SUITE.encrypt(data, X25519PublicKey.from_public_bytes(vault.recipient), info=info)
+        response.reply = vault_service_pb2.ReleaseReply(sealed_envelopes=sealed).SerializeToString()
+        response.receipt.CopyFrom(vault.receipt(signed_for, challenge=challenge, reply=response.reply))
+
+    ask(Rpc.RELEASE_ENVELOPE, reseal)
+
+
+def released_seeds() -> list[bytes]:
+    archives = enrolled().record.archives
+    return [vault_service_pb2.ReleasedEnvelopes(envelopes=archives).SerializeToString()]
+
+
+def honest_reply(rpc: Rpc) -> list[bytes]:
+    """What the vault replies when nobody spoils it."""
+    seen = list[bytes]()
+
+    def look(response: Any) -> None:  # noqa: ANN401  the response of whatever RPC
+        seen.append(response.reply)
+
+    ask(rpc, look)
+    return seen
+
+
+REFUSALS = (DecodeError, StrongroomError, EnvelopeError)
+TARGETS = {
+    **{
+        f"signed_{rpc.name.lower()}": Target(
+            parse=functools.partial(signed_reply, rpc=rpc),
+            refusals=REFUSALS,
+            seeds=functools.partial(honest_reply, rpc),
+        )
+        for rpc in FLOWS
+        if rpc is not Rpc.RELEASE_ENVELOPE  # each is sealed to a key of its own: see `released`
+    },
+    "released": Target(parse=released, refusals=REFUSALS, seeds=released_seeds),
+}
