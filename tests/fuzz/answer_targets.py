@@ -14,14 +14,18 @@ from google.protobuf.message import DecodeError
 from strongroom.v1 import ceremony_pb2, resources_pb2, vault_service_pb2
 from strongroom_client.authenticators.software import InsecureSoftwareAuthenticator
 from strongroom_client.client import VaultClient
+from strongroom_client.clock import Millis
 from strongroom_client.envelope_content import EnvelopeError
 from strongroom_client.errors import StrongroomError
 from strongroom_client.fields import encode_fields
 from strongroom_client.memory import AccountMemory
 from strongroom_client.steps import Rpc
+from strongroom_client.tenant_client import TenantClient
+from strongroom_client.verification.bundles import Trust
 from tests.fakes.client import FakeMemory, client_of
 from tests.fakes.front import CheatingFront, Spoil
-from tests.fakes.vault import ACCOUNT, FakeVault
+from tests.fakes.tenant_vault import FakeTenantVault
+from tests.fakes.vault import ACCOUNT, TENANT, FakeVault
 from tests.fakes.vault_record import FakeRecord
 from tests.fuzz import honest
 from tests.fuzz.target import Target
@@ -119,6 +123,30 @@ def released(data: bytes) -> None:
     ask(Rpc.RELEASE_ENVELOPE, reseal)
 
 
+def tenant_page(data: bytes, *, look: Callable[[bytes], None] = lambda _: None) -> None:
+    """Give a tenant's client any bytes as a page of its feed, signed as the vault signs."""
+    vault = FakeTenantVault(feed=["alice", "bob"])
+
+    def spoil(response: Any) -> None:  # noqa: ANN401  a ListTenantEventsResponse
+        look(response.reply)
+        (nonce,) = (asked.nonce for rpc, asked in front.seen if rpc is Rpc.LIST_TENANT_EVENTS)  # type: ignore[attr-defined]  # that request has one
+        response.reply = data or response.reply
+        response.receipt.CopyFrom(
+            vault.keys.receipt("list-tenant-events", challenge=nonce, reply=response.reply, version=0, head=bytes(32))
+        )
+
+    front = CheatingFront(vault, spoil_responses={Rpc.LIST_TENANT_EVENTS: spoil})
+    trust = Trust(pins=frozenset({vault.keys.fingerprint}))
+    client = TenantClient(tenant=TENANT, trust=trust, connection=front, clock=lambda: Millis(vault.now))
+    repr(client.page())
+
+
+def tenant_pages() -> list[bytes]:
+    seen = list[bytes]()
+    tenant_page(b"", look=seen.append)
+    return seen
+
+
 def released_seeds() -> list[bytes]:
     archives = enrolled().record.archives
     return [vault_service_pb2.ReleasedEnvelopes(envelopes=archives).SerializeToString()]
@@ -146,5 +174,6 @@ TARGETS = {
         for rpc in FLOWS
         if rpc is not Rpc.RELEASE_ENVELOPE  # each is sealed to a key of its own: see `released`
     },
+    "signed_list_tenant_events": Target(parse=tenant_page, refusals=REFUSALS, seeds=tenant_pages),
     "released": Target(parse=released, refusals=REFUSALS, seeds=released_seeds),
 }
