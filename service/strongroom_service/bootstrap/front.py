@@ -20,7 +20,7 @@ from strongroom_service.front.caller import Admission, TenantAdmission
 from strongroom_service.front.guard import RPC_METHODS, Guard
 from strongroom_service.front.measured_keeper import MeasuredKeeper
 from strongroom_service.front.readiness import Readiness
-from strongroom_service.front.server import FrontServer
+from strongroom_service.front.server import FrontServer, most_watches
 from strongroom_service.front.servicer import VaultServicer
 from strongroom_service.front.tenant_servicer import TenantServicer
 from strongroom_service.front.tls import ServerCertificate
@@ -97,7 +97,12 @@ class _Front:
             resources.callback(store.close)
             page = self._config.metrics
             resources.callback(MetricsServer(registry=self._metrics.registry, host=page.host, port=page.port).close)
-            readiness = Readiness(check_store=store.check, metrics=self._metrics, log=self._log)
+            readiness = Readiness(
+                check_store=store.check,
+                most_watches=most_watches(self._config.limits),
+                metrics=self._metrics,
+                log=self._log,
+            )
             pool = self._make_pool(store, readiness)
             keeper = MeasuredKeeper(pool, metrics=self._metrics)
             attempts = Attempts(keeper=keeper, store=store, note=self._metrics.judge)
@@ -205,6 +210,7 @@ class _Front:
             servicer=servicer,
             tenant_servicer=tenant_servicer,
             health=health,
+            health_port=self._config.health,
             listen=listen,
             limits=self._config.limits,
             credentials=certificate.credentials(),

@@ -68,6 +68,13 @@ class Metrics(Section):
     port: Port = Field(default=9464, description="TCP port.")
 
 
+class Health(Section):
+    """Where the front serves the health service alone, in plain text, for whoever starts and ends it."""
+
+    host: Text = Field(default="127.0.0.1", description="Address to listen on; nothing secret is told there.")
+    port: Port = Field(description="TCP port.")
+
+
 class Keepers(Section):
     """The processes with the token session."""
 
@@ -201,6 +208,9 @@ class VaultConfig(Section):
     )
     listen: Listen = Field(description="Where gRPC is served.")
     metrics: Metrics = Field(default_factory=Metrics, description="Where metrics are served.")
+    health: Health | None = Field(
+        default=None, description="Where health is told whatever comes over the other port; it is told there too."
+    )
     keepers: Keepers = Field(description="The keepers.")
     pkcs11: Pkcs11 = Field(description="The token.")
     users: Users | None = Field(default=None, description="User ids of the children; needed when started as root.")

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, NoReturn
 
+import grpc
+import grpc.aio
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio
 
@@ -29,6 +31,29 @@ _STATUSES: Final = {
 }
 
 
+class BoundedHealth(aio.HealthServicer):
+    """The health service, but for its watches: they never end, need no token, and so could be had without number."""
+
+    def __init__(self, *, most_watches: int) -> None:
+        super().__init__()
+        self._most_watches = most_watches
+        self._watches = 0
+
+    async def Watch(  # noqa: N802  the name of the proto's RPC
+        self,
+        request: health_pb2.HealthCheckRequest,
+        context: grpc.aio.ServicerContext[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse],
+    ) -> None:
+        """Tell every change; above the bound, that there are too many watches. Checks are always answered."""
+        if self._watches >= self._most_watches:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many watches: use Check.")
+        self._watches += 1
+        try:
+            await super().Watch(request, context)
+        finally:
+            self._watches -= 1
+
+
 class Readiness:
     """Looks after what the front needs, every second and when told that something changed.
 
@@ -40,11 +65,12 @@ class Readiness:
         self,
         *,
         check_store: Callable[[], Awaitable[None]],
+        most_watches: int,
         metrics: Metrics,
         log: Log,
     ) -> None:
         """`check_store` raises a Fault while the store gives no answer."""
-        self.servicer = aio.HealthServicer()
+        self.servicer = BoundedHealth(most_watches=most_watches)
         self._keepers_ready = False
         self._check_store = check_store
         self._metrics = metrics

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import grpc.aio
@@ -19,13 +20,18 @@ from strongroom_service.telemetry.metrics import RpcMethod
 if TYPE_CHECKING:
     from grpc_health.v1.health import aio
 
-    from strongroom_service.config.vault_file import Limits, Listen
+    from strongroom_service.config.vault_file import Health, Limits, Listen
     from strongroom_service.front.servicer import VaultServicer
     from strongroom_service.front.tenant_servicer import TenantServicer
 
-# Far above the ceiling of `Guard`, which is the one that answers kindly. This one turns health checks away too; it only
-# stops a flood of them.
+# Far above the slots of `Guard`, which is the one that answers kindly. It bounds what never gets as far as that: calls
+# whose message does not come. It knows no service from another, hence the health port.
 _BACKSTOP_FACTOR: Final = 16
+# Watches stay far below the backstop, and few enough.
+_WATCHES_PER_CALL: Final = 4
+_MOST_WATCHES: Final = 64
+_HEALTH_MESSAGE_BYTES: Final = 1_024
+_HEALTH_STREAMS: Final = 16
 _FLUSH_SECONDS: Final = 0.5
 
 
@@ -60,6 +66,7 @@ class FrontServer:
         servicer: VaultServicer,
         tenant_servicer: TenantServicer,
         health: aio.HealthServicer,
+        health_port: Health | None,
         listen: Listen,
         limits: Limits,
         credentials: grpc.ServerCredentials,
@@ -74,6 +81,10 @@ class FrontServer:
         add_VaultServiceServicer_to_server(servicer, limited)
         add_TenantServiceServicer_to_server(tenant_servicer, limited)
         health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
+        # A server of its own: whatever fills the other one, this one answers.
+        self._health_server = grpc.aio.server(options=_HEALTH_OPTIONS)
+        health_pb2_grpc.add_HealthServicer_to_server(health, self._health_server)
+        self._health_port = health_port
         self._listen = listen
         self._credentials = credentials
 
@@ -81,14 +92,14 @@ class FrontServer:
         """Listen, and serve from now on.
 
         Raises:
-            Misconfigured: the address is not there, or in use.
+            Misconfigured: an address is not there, or in use.
         """
-        host = f"[{self._listen.host}]" if ":" in self._listen.host else self._listen.host
-        address = f"{host}:{self._listen.port}"
-        try:
+        with _listening_on(self._listen) as address:
             self._server.add_secure_port(address, self._credentials)
-        except RuntimeError as error:
-            raise Misconfigured(f"cannot listen on {address}: in use, or no address of this host") from error
+        if self._health_port is not None:
+            with _listening_on(self._health_port) as address:
+                self._health_server.add_insecure_port(address)
+            await self._health_server.start()
         await self._server.start()
 
     async def stop(self, *, grace_seconds: float) -> None:
@@ -103,7 +114,22 @@ class FrontServer:
         idle.cancel()
         await asyncio.wait({stopping}, timeout=_FLUSH_SECONDS)
         await self._server.stop(None)
+        await self._health_server.stop(None)
         await stopping
+
+
+@contextlib.contextmanager
+def _listening_on(place: Listen | Health) -> Iterator[str]:
+    address = f"[{place.host}]:{place.port}" if ":" in place.host else f"{place.host}:{place.port}"
+    try:
+        yield address
+    except RuntimeError as error:
+        raise Misconfigured(f"cannot listen on {address}: in use, or no address of this host") from error
+
+
+def most_watches(limits: Limits) -> int:
+    """Return how many health watches there may be at once."""
+    return min(_MOST_WATCHES, _WATCHES_PER_CALL * limits.max_concurrent_calls)
 
 
 def server_options(limits: Limits) -> list[tuple[str, int]]:
@@ -125,3 +151,10 @@ def server_options(limits: Limits) -> list[tuple[str, int]]:
 
 def _milliseconds(seconds: float) -> int:
     return int(seconds * 1_000)
+
+
+_HEALTH_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", _HEALTH_MESSAGE_BYTES),
+    ("grpc.max_concurrent_streams", _HEALTH_STREAMS),
+    ("grpc.so_reuseport", 0),
+)

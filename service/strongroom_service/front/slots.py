@@ -65,7 +65,7 @@ class Slots:
     def charge(self, tenant: str) -> None:
         """Count a slot that is in use as this tenant's too. Raises as `take`."""
         held = self._by_tenant[tenant]
-        if not is_fair(held, in_use=self._in_use, slots=self._count):
+        if not is_fair(held, in_use=self._in_use - 1, slots=self._count):  # as if the call had none yet
             raise self._shed(ShedBecause.TENANT, f"{held} of {self._in_use} calls at once are the tenant's")
         self._by_tenant[tenant] += 1
 

@@ -76,6 +76,22 @@ def test_tenant_that_takes_all_it_can_from_many_addresses_leaves_room_for_others
     assert bench.shed() == {"class": 0, "peer": 0, "tenant": 1}
 
 
+@pytest.mark.parametrize("rpc_class", RpcClass)
+def test_only_slot_is_to_be_had_by_any_class(rpc_class: RpcClass) -> None:
+    bench = Bench(1)
+    slot = bench.take(rpc_class, tenant="notes")
+    with pytest.raises(Refusal):
+        bench.take(rpc_class, tenant="notes")
+    slot.give_back()
+    bench.take(rpc_class, tenant="notes")
+
+
+def test_many_tenants_together_can_hold_all_slots() -> None:
+    bench = Bench(100)
+    held = [slot for number in range(200) for slot in bench.take_all(tenant=f"tenant-{number}")]
+    assert len(held) == 100
+
+
 def test_all_that_was_held_is_to_be_had_again() -> None:
     bench = Bench(100)
     for slot in bench.take_all(peer="greedy", tenant="greedy"):
