@@ -26,7 +26,7 @@ class FakeTenantVault(FakeVault):
         match request:
             case tenant_service_pb2.ListTenantEventsRequest():
                 self.calls.append(rpc)
-                return self._page(request)
+                return self.page(request)
             case tenant_service_pb2.EraseAccountRequest() | tenant_service_pb2.CancelEraseAccountRequest():
                 self.calls.append(rpc)
                 if request.nonce not in self.answered:
@@ -34,7 +34,8 @@ class FakeTenantVault(FakeVault):
                 return self.answered[request.nonce]
         return super().call(rpc, request)
 
-    def _page(self, request: tenant_service_pb2.ListTenantEventsRequest) -> Message:
+    def page(self, request: tenant_service_pb2.ListTenantEventsRequest) -> tenant_service_pb2.ListTenantEventsResponse:
+        """A page of the feed."""
         start = int.from_bytes(request.cursor, "big") if request.cursor else 0
         end = min(start + self.events_per_page, len(self.feed))
         reply = tenant_service_pb2.ListTenantEventsReply(

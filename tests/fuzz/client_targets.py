@@ -125,6 +125,11 @@ def vault_replies() -> list[bytes]:
         archives=[archive],
         cool_down_end_time=timestamp(NOW),
         policy=resources_pb2.Policy(budget=5, cool_down_seconds=[0, 60]),
+        set_aside=resources_pb2.SetAside(
+            set_aside_time=timestamp(NOW), erase_time=timestamp(NOW), credentials=[passkey], archives=[archive]
+        ),
+        account_erase_time=timestamp(NOW),
+        closed=True,
     )
     return [reply.SerializeToString()]
 

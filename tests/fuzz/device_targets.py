@@ -17,10 +17,12 @@ from strongroom_client.archive.errors import ArchiveError
 from strongroom_client.archive.extraction_tree import points_outside, split_name
 from strongroom_client.archive.reader import extract_archive, verify_archive
 from strongroom_client.archive.tar_format import TarReader
+from strongroom_client.clock import Millis
 from strongroom_client.envelope import decode_vault_held_envelope, open_envelope, passkey_identity
 from strongroom_client.envelope_content import EnvelopeError, decode_content
 from strongroom_client.errors import MemoryFault
 from strongroom_client.memory import AccountMemory, AccountRef, Mode, decode_memory, encode_memory
+from strongroom_client.pending import Pending
 from strongroom_client.recovery_key import RecoveryKeyTypo, parse_recovery_key
 from strongroom_client.verification.bundles import SeenBundle
 from strongroom_client.verification.credential_sets import CredentialSet, PublicCredential
@@ -135,6 +137,10 @@ def memories() -> list[bytes]:
         contested=Position(6, b"i" * 32),
         bundles=MappingProxyType({b"p" * 32: SeenBundle(3, b"s" * 32)}),
         credentials=CredentialSet((PublicCredential(b"id", b"key"),), b"r" * 32),
+        credentials_version=7,
+        set_aside=CredentialSet((PublicCredential(b"older", b"key"),)),
+        pending=Pending(set_aside_erase_at=Millis(8), account_erase_at=Millis(9)),
+        life=2,
         mode=Mode.VAULT_HELD,
         opened_archive_version=5,
         archive_recipient=recipient,

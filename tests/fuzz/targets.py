@@ -6,6 +6,7 @@ from tests.fuzz import (
     answer_targets,
     client_targets,
     device_targets,
+    evidence_targets,
     file_targets,
     front_targets,
     keeper_targets,
@@ -19,5 +20,6 @@ TARGETS = {
     **client_targets.TARGETS,
     **answer_targets.TARGETS,
     **device_targets.TARGETS,
+    **evidence_targets.TARGETS,
     **file_targets.TARGETS,
 }
