@@ -59,6 +59,8 @@ def test_recovery_credential_is_replaced_with_the_envelope_that_its_new_key_open
 
 
 def test_old_recovery_credential_may_do_nothing_any_more(owner: Owner) -> None:
+    """Not even have again what it was granted: the confirmed envelope is still there."""
+    owner.release(opened=2)
     granted = owner.begin_release()
     owner.complete_call(granted, owner.recovery_call(granted))
     owner.complete(owner.begin_recovery(OTHER_KEY), envelope=b"recoverable")
