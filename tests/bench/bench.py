@@ -30,6 +30,7 @@ from tests.bench.archives import measure_archives
 from tests.bench.fleet import Fleet, Load, Sample
 from tests.bench.floods import READS_OF_A_PEER, Floods, Target, flood_figures, print_floods
 from tests.bench.processes import find_children
+from tests.bench.refusals import measure_refusals, print_refusals, refusal_figures
 from tests.bench.report import Measured, Point, figures_of, print_table
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -126,6 +127,7 @@ def _measure_all() -> None:
                 for _ in range(ROUNDS)
             ]
             others = [bench.release(clients, SECONDS) for clients in OTHER_CLIENTS]
+            refusals = measure_refusals(bench.vault)  # before the floods, which leave this address no reads
             floods = bench.floods()
             exchange = bench.exchange
         archives = measure_archives(folder)
@@ -141,12 +143,14 @@ def _measure_all() -> None:
         load_average_before=load_average,
         took_seconds=time.monotonic() - started_at,
     )
-    figures = {**figures_of(measured), **flood_figures(floods)}
+    figures = {**figures_of(measured), **flood_figures(floods), **refusal_figures(refusals)}
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print_table(figures)
     print()
     print_floods(figures)
+    print()
+    print_refusals(figures)
     print(f"\nAll figures: {RESULT.relative_to(ROOT)}")
 
 
