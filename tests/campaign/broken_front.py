@@ -27,7 +27,7 @@ from strongroom_service.domain.events import Outcome
 from strongroom_service.store import sqlite_statements
 
 ARMED_NAME: Final = "armed"
-_LATE_SECONDS: Final = 0.3
+_LATE_SECONDS: Final = 0.6
 
 
 @unique

@@ -18,6 +18,9 @@ from tests.campaign.scene import Scene
 from tests.campaign.stages import SHAPE, StruckVault, plain, served
 from tests.fakes.stepped_vault import children_of, until
 
+# Enough for each of the hostile accounts to go beyond its budget, and for a loss at every kill.
+_CALLS_AT_WORK: Final = 250
+
 
 class BrokenVault(StruckVault):
     """A vault whose front has a defect."""
@@ -38,15 +41,14 @@ def broken(defect: Defect) -> Callable[[Path], AbstractContextManager[StruckVaul
     return stage
 
 
-def kill_children(scene: Scene) -> float:
-    """SIGKILL to front and keepers, so that nobody remembers what was lost."""
+def let_work_and_kill(scene: Scene) -> float:
+    """SIGKILL to front and keepers of a broken service, so that nobody remembers what was lost."""
     (scene.vault.files.folder / ARMED_NAME).touch()
-    scene.wait(0.8, 1.2)  # of a broken service at work
-    children = children_of(scene.vault)
+    calls = scene.chronicle.calls
+    told = len(calls) + _CALLS_AT_WORK
+    until(lambda: len(calls) >= told, "the broken service was at work")
     scene.mark("SIGKILL front and keepers")
-    for child in children:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
+    _kill_children(scene)
     return time.monotonic()
 
 
@@ -65,9 +67,16 @@ def drop_log(scene: Scene) -> float:
 
 def forget_all(scene: Scene) -> None:
     """Replace all keepers once more: those that saw what never was would refuse what is."""
-    before = children_of(scene.vault)
-    kill_children(scene)
+    before = _kill_children(scene)
     until(lambda: not set(before) & set(children_of(scene.vault)), "front and keepers are others")
+
+
+def _kill_children(scene: Scene) -> list[psutil.Process]:
+    children = children_of(scene.vault)
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+    return children
 
 
 _STRIKES: Final = 3
@@ -76,7 +85,7 @@ CONTROLS: Final = (
         Kind(
             name=f"control_{defect.value.replace(' ', '_')}",
             injections=_STRIKES,
-            strike=kill_children,
+            strike=let_work_and_kill,
             stage=broken(defect),
             settle=forget_all,
         )

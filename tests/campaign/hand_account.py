@@ -16,6 +16,7 @@ from strongroom.v1 import vault_service_pb2 as pb
 from strongroom.v1.vault_service_pb2_grpc import VaultServiceStub
 from tests.campaign.history import COMPLETIONS, Chronicle, KeptCall
 from tests.fakes.hand_client import HandClient, Told
+from tests.fakes.hand_owner import HandOwner
 from tests.fakes.passkey import HONEST, Forgery, SoftwarePasskey
 
 WRONG: Final = Forgery(unsigned=True)
@@ -51,8 +52,8 @@ def synced_passkey() -> SoftwarePasskey:
     return SoftwarePasskey(rp_id="localhost", origin="http://localhost", counts=False)
 
 
-class HandAccount(HandClient):
-    """Releases, stores and wrong signatures by hand; enrolls where nothing is, and sends again what was not answered.
+class HandAccount(HandOwner):
+    """Releases, stores, other changes and wrong signatures; enrolls where nothing is, sends again what was lost.
 
     With `hostile` every signature of a release is wrong, until the vault is exhausted and enrolled anew.
     """
@@ -134,8 +135,12 @@ class HandAccount(HandClient):
             self._store()
         elif drawn < 0.20:
             self._race(chance)
+        elif drawn < 0.24:
+            self.complete("SetRecovery", self.recovery_request())
+        elif drawn < 0.25:
+            self.complete("DeleteVault", self.asserted_request(pb.DeleteVaultRequest, "delete"))
         else:
-            self._release(WRONG if drawn < 0.45 else HONEST)
+            self._release(WRONG if drawn < 0.5 else HONEST)
 
     def _enroll(self) -> bool:
         try:
@@ -151,7 +156,7 @@ class HandAccount(HandClient):
         begun = self.begin_release()
         good = forgery is HONEST
         response = self.complete("ReleaseEnvelope", self.release_request(begun, forgery), good=good)
-        if set(self.open_release(begun, response)) != {self.account.encode()}:
+        if not set(self.open_release(begun, response)) <= {self.account.encode(), b"for the new key"}:
             raise AssertionError("released something else than was stored")
 
     def _race(self, chance: Random) -> None:

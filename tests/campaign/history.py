@@ -14,7 +14,9 @@ from typing import Any, Final
 from strongroom.v1 import event_pb2
 from tests.integration.faults.checker import Outcome, Said
 
-COMPLETIONS: Final = frozenset({"CompleteRegistration", "StoreEnvelope", "ReleaseEnvelope"})
+COMPLETIONS: Final = frozenset(
+    {"CompleteRegistration", "StoreEnvelope", "ReleaseEnvelope", "SetRecovery", "DeleteVault"}
+)
 # Of a call that ended so, nobody told the client what became of it.
 UNANSWERED: Final = frozenset(
     {

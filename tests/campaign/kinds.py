@@ -77,7 +77,13 @@ KINDS: Final = (
         stage=stages.failing_token,
         expected=_WITH_SETUP,
     ),
-    Kind(name="token_hang", injections=40, strike=token.token_hang, stage=stages.failing_token),
+    Kind(
+        name="token_hang",
+        injections=40,
+        strike=token.token_hang,
+        stage=stages.failing_token,
+        also=token.loops_on_a_pin,
+    ),
     Kind(
         name="token_lost",
         injections=24,

@@ -45,5 +45,5 @@ def test_no_promise_is_broken_while_the_service_is_struck(name: str, tmp_path: P
 @pytest.mark.parametrize("name", SEEN)
 def test_checker_sees_what_a_broken_service_breaks(name: str, tmp_path: Path) -> None:
     load = LoadShape(workers=4, honest=4, hostile=3, library=0)
-    entry: dict[str, Any] = run_kind(BY_NAME[name], injections=1, seed=2, folder=tmp_path, shape=load)
+    entry: dict[str, Any] = run_kind(BY_NAME[name], injections=2, seed=2, folder=tmp_path, shape=load)
     assert all(entry[promise] > 0 for promise in SEEN[name]), entry
