@@ -118,7 +118,7 @@ def test_two_sets_of_metrics_do_not_meet() -> None:
 def test_names_follow_the_naming_rules_of_prometheus(metrics: Metrics) -> None:
     families = [family for family in metrics.registry.collect() if not family.name.startswith("process_")]
 
-    assert len(families) == 24
+    assert len(families) == 25
     for family in families:
         assert re.fullmatch(r"(grpc_server|strongroom)_[a-z]+(_[a-z]+)*", family.name), family.name
         assert family.documentation.endswith(".")
