@@ -20,7 +20,7 @@ from typing import Final
 
 import psutil
 
-from deploy.development import story_of_a_backup, story_of_wrong_signatures
+from deploy.development import story_of_a_backup, story_of_a_stolen_login, story_of_wrong_signatures
 from deploy.development.checks import CheckFailed, require
 from deploy.development.narration import Narration, megabytes
 from deploy.development.sample_tree import make_sample_tree
@@ -72,7 +72,8 @@ def _act(folder: Path, given: Path | None, narration: Narration, stop: StopSigna
     )
     begun_at = time.monotonic()
     stage = Stage(folder)
-    alice, bob, archive = stage.person("alice"), stage.person("bob", strict=True), folder / "backup.tar.zst.age"
+    alice, bob, carol = stage.person("alice"), stage.person("bob", strict=True), stage.person("carol")
+    archive = folder / "backup.tar.zst.age"
     try:
         stage.vault.serve()
         seconds = time.monotonic() - begun_at
@@ -84,6 +85,8 @@ def _act(folder: Path, given: Path | None, narration: Narration, stop: StopSigna
         story_of_a_backup.restore_on_new_device(stage, alice, archive=archive, original=original, narration=narration)
         story_of_wrong_signatures.count_down(stage, alice, narration)
         story_of_wrong_signatures.use_up(stage, bob, narration)
+        story_of_a_stolen_login.take_back(stage, carol, narration)
+        story_of_a_stolen_login.prove(stage, carol, narration)
         story_of_a_backup.open_without_vault(
             stage, archive=archive, paper=paper, original=original, narration=narration
         )

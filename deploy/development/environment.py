@@ -222,21 +222,21 @@ class DevelopmentVault:
         """
         return self.run_command("init")
 
-    def run_command(self, command: str) -> str:
+    def run_command(self, *command: str) -> str:
         """Run a `strongroomd` command on this vault and return what it said.
 
         Raises:
             RuntimeError: it failed; carries its exit code and message.
         """
         done = subprocess.run(
-            [*_STRONGROOMD, command, "--config", str(self.files.config_file)],
+            [*_STRONGROOMD, *command, "--config", str(self.files.config_file)],
             check=False,
             capture_output=True,
             text=True,
             timeout=_START_SECONDS,
         )
         if done.returncode != 0:
-            raise RuntimeError(f"strongroomd {command} ended with {done.returncode}: {done.stderr.strip()}")
+            raise RuntimeError(f"strongroomd {' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout
 
     def serve(self, *, environment: Mapping[str, str] | None = None) -> None:

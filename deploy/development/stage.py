@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from deploy.development.environment import AUDIENCE, DevelopmentVault, VaultFiles, VaultShape, make_files
-from deploy.development.tenant import DevelopmentTenant, generate_tenant, issue_account_token, write_tenant
+from deploy.development.tenant import (
+    ACCOUNT_SCOPE,
+    DevelopmentTenant,
+    generate_tenant,
+    issue_account_token,
+    write_tenant,
+)
 from deploy.development.watched_authenticator import WatchedAuthenticator
 from strongroom_client.account_tokens import AccountTokenFrom
 from strongroom_client.authenticators.software import InsecureSoftwareAuthenticator
@@ -77,7 +83,7 @@ class Stage:
             device=home / "device",
         )
 
-    def client(self, person: Person) -> VaultClient:
+    def client(self, person: Person, *, scope: str = ACCOUNT_SCOPE) -> VaultClient:
         """Return a client of this person's vault: TLS, an account token for every call, the identity key pinned."""
         owner = AccountRef(vault=AUDIENCE, tenant=person.tenant.name, account=person.account)
         return VaultClient(
@@ -86,7 +92,7 @@ class Stage:
             ),
             connection=GrpcConnection(
                 Address(target=self.vault.address, root_certificates=self.vault.ca_file),
-                account_token=AccountTokenFrom(lambda: _token(person)),
+                account_token=AccountTokenFrom(lambda: _token(person, scope=scope)),
             ),
             memory=MemoryFolder(person.device, owner=owner),
         )
@@ -110,9 +116,10 @@ def remove_tree(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _token(person: Person) -> str:
-    now_seconds = int(time.time())
-    return issue_account_token(person.tenant, account=person.account, audience=AUDIENCE, now_seconds=now_seconds)
+def _token(person: Person, *, scope: str) -> str:
+    return issue_account_token(
+        person.tenant, account=person.account, audience=AUDIENCE, now_seconds=int(time.time()), scope=scope
+    )
 
 
 def _add_tenant(files: VaultFiles, policy: Mapping[str, object]) -> DevelopmentTenant:

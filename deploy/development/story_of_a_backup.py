@@ -85,7 +85,7 @@ def restore_on_new_device(stage: Stage, person: Person, *, archive: Path, origin
 
 def open_without_vault(stage: Stage, *, archive: Path, paper: str, original: Tree, narration: Narration) -> None:
     """Stop the service and open the same archive with what was written on paper."""
-    narration.chapter("5  The vault is gone: the recovery key alone")
+    narration.chapter("7  The vault is gone: the recovery key alone")
     require(stage.vault.stop() == 0, "a vault told to stop ends well")
     require(not stage.is_listening(), "a stopped vault answers nobody")
     narration.fact(f"service stopped, nothing listens at {stage.vault.address}")

@@ -79,6 +79,8 @@ def test_demo_holds_on_a_folder_given_and_leaves_nothing(folder: Path, temporary
         assert "cool-down of 60 s" in told
         assert "5, 4, 3, 2, 1, 0 left; exhausted, erased" in told
         assert "after a restart" in told
+        assert "the passkey takes it back" in told
+        assert "0 findings." in told
 
 
 @pytest.mark.parametrize(
