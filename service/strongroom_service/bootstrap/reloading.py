@@ -47,7 +47,7 @@ class Reloading:
     def read(self) -> Configuration | None:
         """Return what the files say now, None if that is faulty. Touches nothing: any thread may do it."""
         try:
-            return load_configuration(self._path, DISK)
+            return load_configuration(self._path, DISK, started=self._started)
         except Misconfigured as error:
             self._log.error("configuration_reload_failed", why=str(error), generation_in_use=self._generation)
             return None
@@ -96,9 +96,9 @@ def inherited_configuration(path: Path, environment: Mapping[str, str]) -> Confi
     """
     if CONFIGURATION_FD not in environment:
         return load_configuration(path, DISK)
-    newest = load_configuration(path, _inherited(environment, CONFIGURATION_FD))
-    started = load_configuration(path, _inherited(environment, STARTED_FD))
-    return dataclasses.replace(newest, vault=with_live_parts(started.vault, newest.vault))
+    started = load_configuration(path, _inherited(environment, STARTED_FD)).vault
+    newest = load_configuration(path, _inherited(environment, CONFIGURATION_FD), started=started)
+    return dataclasses.replace(newest, vault=with_live_parts(started, newest.vault))
 
 
 def _sealed_memory(snapshot: Snapshot) -> int:

@@ -34,15 +34,17 @@ class Configuration:
     snapshot: Snapshot
 
 
-def load_configuration(path: Path, files: ConfigFiles) -> Configuration:
-    """Read the vault's file at `path` and what it names.
+def load_configuration(path: Path, files: ConfigFiles, *, started: VaultConfig | None = None) -> Configuration:
+    """Read the vault's file at `path` and its tenants' files.
+
+    These are in the folder that it names, or for a process that was `started` before, in the one that was named then.
 
     Raises:
         Misconfigured: every fault of the vault's file, or if it has none, of the tenants'.
     """
     recorded = RecordedFiles(files)
     vault = load_vault_config(path, files=recorded)
-    tenants = load_tenants(vault.tenants_dir, files=recorded)
+    tenants = load_tenants((started or vault).tenants_dir, files=recorded)
     snapshot = recorded.snapshot()
     return Configuration(vault=vault, tenants=tenants, generation=_generation(snapshot, path), snapshot=snapshot)
 

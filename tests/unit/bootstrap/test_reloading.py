@@ -70,6 +70,15 @@ def test_child_takes_no_part_of_what_its_siblings_cannot_take(parent: Parent) ->
     assert parent.log.lines[0][1]["needs_restart"] == "listen.port, pkcs11.pin_file"
 
 
+def test_other_folder_of_tenants_waits_for_a_restart_like_all_else(parent: Parent) -> None:
+    before = parent.child()
+    parent.file.write_text(MINIMAL.replace('"tenants"', '"other-tenants"'))
+    parent.last_good.reload()
+    assert parent.log.lines[0][1]["needs_restart"] == "tenants_dir"
+    after = parent.child()
+    assert (after.generation, after.vault.tenants_dir) == (before.generation, before.vault.tenants_dir)
+
+
 def test_no_child_can_write_what_the_next_one_reads(parent: Parent) -> None:
     for number in parent.last_good.descriptors().values():
         for write_to in (lambda fd: os.pwrite(fd, b"x", 0), lambda fd: os.ftruncate(fd, 0)):
