@@ -99,6 +99,19 @@ def test_tenant_comes_and_goes_without_a_restart(running: Reloadable) -> None:
         assert other.release() == [b"an envelope"]
 
 
+def test_key_that_was_taken_out_signs_no_token_any_more(running: Reloadable) -> None:
+    tenant = running.vault.tenant
+    successor = generate_tenant(name=tenant.name, issuer=tenant.issuer)
+    with HandClient(running.vault) as client:
+        client.enroll()
+        (running.tenants / "notes.jwks.json").write_text(json.dumps(successor.jwks()), encoding="utf-8")
+        running.reload()
+        require_refused(client)  # though it was let in a moment ago
+        token = issue_account_token(successor, account=client.account, audience=AUDIENCE, now_seconds=int(time.time()))
+        client.metadata = (("authorization", f"Bearer {token}"),)
+        assert client.release() == [b"an envelope"]
+
+
 def test_keeper_alone_refuses_the_tokens_of_a_tenant_that_has_gone(running: Reloadable) -> None:
     tenant_file = write_tenant(PHOTOS, running.tenants)
     running.reload()

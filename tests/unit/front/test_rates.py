@@ -176,6 +176,8 @@ async def test_ceremonies_are_refused_while_nobody_can_count(method: RpcMethod) 
         await rates.check_peer(method, PEER)
     with pytest.raises(RatesUnavailable):
         await rates.check_caller(method, tenant="notes", record_id=ALICE)
+    with pytest.raises(RatesUnavailable):
+        await rates.check_tenant(method, tenant="notes")
 
 
 @pytest.mark.parametrize("method", READS, ids=name_of)
