@@ -182,7 +182,7 @@ def test_thousand_mutated_calls_leave_the_keeper_standing(
         if raw is None:
             raw = RawClient(socket_of(vault))
             assert ask(raw, opening).HasField("open_vault")
-        raw.socket.sendall(encode_frame(_mutate(chance.choice(honest), chance)))
+        raw.socket.sendall(encode_frame(mutate(chance.choice(honest), chance)))
         reply = raw.receive()
         if reply is None:
             raw.close()
@@ -206,7 +206,7 @@ def test_crowd_of_hostile_connections_does_not_push_the_front_out(
         raw.close()
 
 
-def _mutate(message: bytes, chance: Random) -> bytes:
+def mutate(message: bytes, chance: Random) -> bytes:
     mutated = bytearray(message)
     for _ in range(chance.randint(1, 4)):
         match chance.randrange(3):
