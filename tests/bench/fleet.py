@@ -45,6 +45,7 @@ class Stream:
     method: str
     request: bytes
     token: str = field(repr=False)
+    fresh_signatures: bool = False
     code: str
 
 
@@ -156,6 +157,7 @@ class Fleet:
                 method=stream.method,
                 request=stream.request,
                 token=stream.token,
+                fresh_signatures=stream.fresh_signatures,
                 code=stream.code,
                 connections=_FLOOD_CONNECTIONS,
                 in_flight=_FLOOD_IN_FLIGHT,

@@ -86,7 +86,8 @@ class Target:
             address=self.address,
             method=f"{_SERVICE}/BeginCeremony",
             request=self.exchange.begin_request,
-            token=f"{self.token[:-8]}AAAAAAAA",
+            token=self.token,
+            fresh_signatures=True,
             code="UNAUTHENTICATED",
         )
         return Floods(good=_good(good), limited=self._measure(limited), stranger=self._measure(stranger))

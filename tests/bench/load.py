@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import secrets
 import time
 import traceback
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -60,6 +61,8 @@ class Run:
 class Flood:
     """Send a request again and again, `in_flight` at once over each of `connections`; what counts ends in `code`.
 
+    With `fresh_signatures` each token has another one, drawn by chance: nobody can remember it as false.
+
     Nothing but the code of an answer is looked at, so that a refusal costs the generator about what an answer does.
     With `per_second` no more calls than that are made, else as many as are answered.
     """
@@ -68,6 +71,7 @@ class Flood:
     method: str
     request: bytes = field(repr=False)
     token: str = field(repr=False)
+    fresh_signatures: bool
     code: str
     connections: int
     in_flight: int
@@ -194,10 +198,13 @@ async def _client(
 
 async def _sender(order: Flood, channel: grpc.aio.Channel, note: Callable[[float], None]) -> None:
     call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(order.method)
-    metadata = (("authorization", f"Bearer {order.token}"),)
+    signed = order.token.rpartition(".")[0]
     pause = 0.0 if order.per_second is None else order.connections * order.in_flight / order.per_second
     while (started_at := time.monotonic()) < order.ends_at:
-        code = await call(order.request, metadata=metadata, timeout=TIMEOUT_SECONDS).code()
+        token = f"{signed}.{secrets.token_urlsafe(64)}" if order.fresh_signatures else order.token
+        code = await call(
+            order.request, metadata=(("authorization", f"Bearer {token}"),), timeout=TIMEOUT_SECONDS
+        ).code()
         ended_at = time.monotonic()
         if order.begins_at <= ended_at < order.ends_at:
             if code.name != order.code:

@@ -63,6 +63,47 @@ def test_refused_token_is_not_remembered_as_good() -> None:
             checks.verify(token, now=NOW)
 
 
+def test_refused_token_is_looked_into_once_and_refused_alike_ever_after() -> None:
+    tenants = CountingTenants([TENANT.tenant()])
+    checks = AccountTokenVerifier(tenants, AUDIENCE)
+    token = FakeTenant().sign(HEADER, CLAIMS)
+    details = set()
+    for _ in range(3):
+        with pytest.raises(Refusal) as caught:
+            checks.verify(token, now=NOW)
+        details.add(caught.value.detail)
+    assert (len(details), tenants.lookups) == (1, 1)
+
+
+def test_token_that_is_only_early_or_late_is_not_remembered_as_refused() -> None:
+    checks = verifier()
+    token = TENANT.token(now=NOW)
+    for moment in (NOW - 60_001, NOW + 605_000):
+        with pytest.raises(Refusal):
+            checks.verify(token, now=Millis(moment))
+    checks.verify(token, now=NOW)
+
+
+def test_token_of_a_new_key_is_taken_though_it_was_refused_before() -> None:
+    checks, successor = verifier(), FakeTenant()
+    token = successor.token(now=NOW)
+    with pytest.raises(Refusal):
+        checks.verify(token, now=NOW)
+    checks.replace_tenants(Tenants([successor.tenant()]))
+    checks.verify(token, now=NOW)
+
+
+def test_memory_of_refused_tokens_is_bounded() -> None:
+    tenants = CountingTenants([TENANT.tenant()])
+    checks = AccountTokenVerifier(tenants, AUDIENCE, cache_size=2)
+    stranger = FakeTenant()
+    tokens = [stranger.token(now=NOW, account=name) for name in ("a", "b", "c")]
+    for token in (*tokens, tokens[0]):
+        with pytest.raises(Refusal):
+            checks.verify(token, now=NOW)
+    assert tenants.lookups == 4
+
+
 def test_memory_is_bounded_and_the_least_used_token_goes_first() -> None:
     tenants = CountingTenants([TENANT.tenant()])
     checks = AccountTokenVerifier(tenants, AUDIENCE, cache_size=2)
