@@ -99,22 +99,22 @@ class AsyncVaultClient:
         owner, events = self._session.settings.owner, await self.history()
         return examine_evidence((event.message for event in events), tenant=owner.tenant, account=owner.account)
 
-    def receipts(self) -> tuple[KeptLine, ...]:
+    async def receipts(self) -> tuple[KeptLine, ...]:
         """Return every receipt that this device keeps, and the notes between them, oldest first."""
-        return self._device.memory.receipts()
+        return await asyncio.to_thread(self._device.memory.receipts)
 
-    def examine_receipts(self) -> Examination:
+    async def examine_receipts(self) -> Examination:
         """Examine all kept receipts off line, against the pinned identity keys.
 
         Raises:
             UnpinnedVault: nothing is pinned, so that they prove nothing.
         """
-        settings, lines = self._session.settings, self.receipts()
+        settings, lines = self._session.settings, await self.receipts()
         return examine_receipts(lines, pins=required_pins(settings.trust), remembered=self.memory.position)
 
     async def compare_receipts(self) -> tuple[Finding, ...]:
         """Ask for the vault's history, and return what of the kept receipts it has forgotten or changed."""
-        return await self._run(compare_receipts(self._session, self.receipts()))
+        return await self._run(compare_receipts(self._session, await self.receipts()))
 
     async def enroll(
         self,

@@ -1,7 +1,8 @@
 """What a user should be told beside the result of a call: who changed the vault, and what waits to be erased.
 
 A stolen login can reset a vault, and a tenant can ask for an account's erasure; both wait, so that the owner sees it
-and acts. Notices come from what the vault has signed, or from a ceremony that it has accepted.
+and acts. Notices come from what the vault has signed, and from the statement of a ceremony before anybody signs for it:
+a front can invent one there, but hide none, since no keeper takes a ceremony that was changed.
 """
 
 from __future__ import annotations

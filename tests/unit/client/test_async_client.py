@@ -102,5 +102,5 @@ async def test_every_change_is_made_by_the_asynchronous_client_too(tmp_path: Pat
         assert [notice.kind for notice in told] == [NoticeKind.SET_ASIDE]
         assert client.notices == tuple(told)
         assert await client.examine_history() == ()
-        assert client.examine_receipts().is_sound
+        assert (await client.examine_receipts()).is_sound
         assert await client.compare_receipts() == ()

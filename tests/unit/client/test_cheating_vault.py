@@ -25,8 +25,10 @@ def test_answer_about_another_account_is_refused(enrolled: EnrolledDevice) -> No
         return vault_service_pb2.GetVaultResponse(reply=serialized, receipt=receipt)
 
     enrolled.front.spoil_responses[Rpc.GET_VAULT] = other_account
+    kept = len(enrolled.memory.about_the_record)
     with pytest.raises(ReplyMismatch, match="another account"):
         enrolled.client().vault()
+    assert len(enrolled.memory.about_the_record) == kept + 1, "what the vault signed is kept: it proves the cheat"
 
 
 def test_swapped_envelope_is_refused_although_the_vault_signed_it(enrolled: EnrolledDevice) -> None:

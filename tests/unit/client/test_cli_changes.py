@@ -129,6 +129,9 @@ def test_limits_are_shown_and_changed_one_by_one(device: Device) -> None:
     assert changed.returncode == 0, changed.stderr
     policy = device.vault.record.policy
     assert (policy.budget, policy.releases_per_day, policy.reset_grace_seconds) == (5, 20, 60 * 86_400)
+    assert device.at_vault("limits", "--cool-downs", "60, 300").returncode == 0
+    assert list(device.vault.record.policy.cool_down_seconds) == [60, 300]
+    assert device.at_vault("limits", "--cool-downs", "soon").returncode == 2
     version = device.vault.record.version
     assert device.at_vault("limits").returncode == 0
     assert device.vault.record.version == version

@@ -60,6 +60,10 @@ def test_without_a_pin_receipts_are_said_to_prove_nothing(device: Device) -> Non
     verified = device.at_vault("receipts", "verify")
     assert verified.returncode == 1
     assert "receipts prove nothing" in verified.stderr
+    listed = device.at_vault("receipts", "list")
+    assert listed.returncode == 0
+    assert "get-vault" in listed.stdout
+    assert "receipts prove nothing" in listed.stderr
 
 
 def test_history_that_has_all_receipts_is_said_to(device: Device) -> None:

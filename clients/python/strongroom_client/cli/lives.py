@@ -96,6 +96,9 @@ def limits(
     state: State = None,
     mode: ChosenMode = None,
     budget: Annotated[int | None, typer.Option(help="Failed attempts until all are used up.")] = None,
+    cool_downs: Annotated[
+        str | None, typer.Option(help="Seconds to wait after the fourth failure, the fifth, ...: 60,300,900.")
+    ] = None,
     on_exhaustion: Annotated[OnExhaustion | None, typer.Option(help="What happens then.")] = None,
     releases_per_day: Annotated[int | None, typer.Option(help="Releases allowed in a UTC day.")] = None,
     reset_grace_days: Annotated[int | None, typer.Option(help="How long a reset waits before it erases.")] = None,
@@ -109,6 +112,7 @@ def limits(
         changed = _changed(
             policy,
             budget=budget,
+            cool_down_seconds=None if cool_downs is None else _seconds(cool_downs),
             on_exhaustion=None if on_exhaustion is None else on_exhaustion.value,
             releases_per_day=releases_per_day,
             reset_grace_seconds=None if reset_grace_days is None else reset_grace_days * _DAY_SECONDS,
@@ -119,5 +123,12 @@ def limits(
         typer.echo(line)
 
 
-def _changed(policy: Policy, **given: int | str | None) -> Policy:
+def _seconds(listed: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in listed.split(",") if part.strip()]
+    if not all(part.isdecimal() for part in parts):
+        raise typer.BadParameter("seconds, parted by commas", param_hint="cool-downs")
+    return tuple(map(int, parts))
+
+
+def _changed(policy: Policy, **given: int | str | tuple[int, ...] | None) -> Policy:
     return replace(policy, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # by name, as typed above

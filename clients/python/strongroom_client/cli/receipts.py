@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from strongroom_client.cli.configuration import Configuration
 from strongroom_client.cli.opening import opened_client
 from strongroom_client.cli.options import FAILED, State, load
 from strongroom_client.cli.showing import as_json, shown_time
@@ -26,7 +26,11 @@ Compare = Annotated[bool, typer.Option("--history", help="Ask the vault for its 
 @app.command("list")
 def list_receipts(*, state: State = None, json: Json = False) -> None:
     """Show the kept receipts, oldest first, without checking them. Needs no network."""
-    lines, _ = _kept(state)
+    configuration = load(state)
+    if configuration.settings.trust.unpinned:
+        typer.secho("Warning: no identity key is pinned, so that receipts prove nothing.", err=True)
+    with MemoryFolder(configuration.memory_root, owner=configuration.settings.owner) as folder:
+        lines = folder.receipts()
     if json:
         typer.echo(as_json(lines))
         return
@@ -40,10 +44,11 @@ def verify(*, state: State = None, json: Json = False, history: Compare = False)
 
     Exit code 1 names at least one that is wrong, or that the vault has forgotten or changed.
     """
-    _, examination = _kept(state)
+    configuration = load(state)
+    examination = _examine(configuration)
     compared: tuple[Finding, ...] | None = None
     if history:
-        with opened_client(load(state)) as client:
+        with opened_client(configuration) as client:
             compared = client.compare_receipts()
     if json:
         typer.echo(as_json({"examination": examination, "history": compared}))
@@ -54,18 +59,16 @@ def verify(*, state: State = None, json: Json = False, history: Compare = False)
         sys.exit(FAILED)
 
 
-def _kept(state: Path | None) -> tuple[tuple[KeptLine, ...], Examination]:
-    """Return the log and what an examination finds.
+def _examine(configuration: Configuration) -> Examination:
+    """Examine the log.
 
     Raises:
         UnpinnedVault: nothing is pinned, so that receipts prove nothing.
     """
-    configuration = load(state)
     settings = configuration.settings
     pins = required_pins(settings.trust)
     with MemoryFolder(configuration.memory_root, owner=settings.owner) as folder:
-        lines, remembered = folder.receipts(), folder.load().position
-    return lines, examine_receipts(lines, pins=pins, remembered=remembered)
+        return examine_receipts(folder.receipts(), pins=pins, remembered=folder.load().position)
 
 
 def _said(examination: Examination, compared: tuple[Finding, ...] | None) -> Iterable[str]:

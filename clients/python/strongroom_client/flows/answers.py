@@ -47,7 +47,7 @@ class SignedAnswer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A verified answer: the reply's bytes, the position that it speaks of, and the receipt to keep."""
+    """A verified answer: the reply's bytes, the position that it speaks of, and the receipt, which is kept already."""
 
     reply: bytes
     position: Position
@@ -85,17 +85,20 @@ def ask_service(session: Session) -> Flow[Service]:
         identity_keys=bundle.identity_keys,
         now=session.clock(),
     )
+    yield Keep(session.memory, receipt)
     session.service = _service(session, reply, bundle)
     seen = {**session.memory.bundles, **dict.fromkeys(bundle.signers, bundle.seen)}
     session.memory = replace(session.memory, pins=trust.pins, bundles=MappingProxyType(seen))
-    yield Keep(session.memory, receipt)
+    yield Keep(session.memory, None)
     return session.service
 
 
 def verify_answer(
     session: Session, answer: SignedAnswer, *, receipt_for: ReceiptFor, challenge: bytes, ceremony: bytes | None = None
 ) -> Flow[Verified]:
-    """Verify an answer over `challenge`: that of `ceremony`, or a nonce.
+    """Verify an answer over `challenge`, that of `ceremony` or a nonce, and keep its receipt.
+
+    It is kept whatever comes of the answer: where it does not fit what was asked, it proves what the vault did.
 
     Raises:
         ReceiptInvalid: it is not signed, as it is, for this question.
@@ -112,6 +115,7 @@ def verify_answer(
         identity_keys=service.bundle.identity_keys,
         now=session.clock(),
     )
+    yield Keep(session.memory, receipt)
     return Verified(answer.reply, receipt.position, receipt)
 
 
@@ -137,12 +141,12 @@ def learn(
     except VaultWentBack:
         session.memory = replace(session.memory, contested=shown)
         yield KeepContested(known=known, shown=shown, receipt=verified.receipt)
-        yield Keep(session.memory, verified.receipt)
+        yield Keep(session.memory, None)
         raise
     if credentials is not None:
         memory = replace(memory, credentials=credentials, credentials_version=shown.version, set_aside=set_aside)
     session.memory = replace(memory, position=shown)
-    yield Keep(session.memory, verified.receipt)
+    yield Keep(session.memory, None)
 
 
 def tell(session: Session, notices: Iterable[Notice]) -> Flow[None]:

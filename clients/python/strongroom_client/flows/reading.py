@@ -19,7 +19,7 @@ from strongroom_client.flows.answers import (
 )
 from strongroom_client.notices import changes_seen, status_notices
 from strongroom_client.session import Session
-from strongroom_client.steps import Flow, Keep, Rpc, call
+from strongroom_client.steps import Flow, Rpc, call
 from strongroom_client.verification.credential_sets import credential_set
 from strongroom_client.verification.histories import check_page, next_page_start
 from strongroom_client.verification.positions import GENESIS, Position
@@ -109,7 +109,6 @@ def ask_heads(session: Session) -> Flow[tuple[HistoryEvent, ...]]:
     place = PageStart(b"", None)
     while True:
         page = yield from ask_page(session, place, known=GENESIS)
-        yield Keep(session.memory, page.verified.receipt)
         events.extend(describe_event(event) for event in page.events)
         if page.next is None:
             return tuple(events)
