@@ -13,6 +13,7 @@ import pytest
 from deploy.development.environment import DevelopmentVault, VaultShape, make_files
 from deploy.development.tenant import DevelopmentTenant, generate_tenant, write_tenant
 from tests.bench.processes import find_children
+from tests.fakes.stepped_vault import until
 from tests.integration.abuse.spoiling import MARK
 
 SHAPE = VaultShape(keepers=2, policy={"budget": 100, "cool_down_seconds": [], "releases_per_day": 1_000})
@@ -43,9 +44,9 @@ def abused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Abused]:
 
 def require_untroubled(vault: DevelopmentVault, *, log_from: int) -> None:
     """Nothing broke, by the word of metrics and log; and the log repeats nothing of what was sent."""
-    metrics = metrics_of(vault)
-    assert metrics["strongroom_keepers_connected"] == 2
-    assert metrics["strongroom_stale_records_total"] == 0
+    # On a busy host a keeper's probe may have come late; then the next one comes in time.
+    until(lambda: metrics_of(vault)["strongroom_keepers_connected"] == SHAPE.keepers, "both keepers are connected")
+    assert metrics_of(vault)["strongroom_stale_records_total"] == 0
     log = vault.log_file.read_bytes()[log_from:].decode()
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     assert [line for line in lines if line["level"] not in {"info", "debug"}] == []
