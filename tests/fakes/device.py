@@ -35,19 +35,19 @@ class Device:
     vault: FakeVault
     front: CheatingFront
 
-    def run(self, *arguments: str | Path) -> Done:
-        """Run the command line in this process, without a terminal and with nothing to read."""
+    def run(self, *arguments: str | Path, typed: str = "") -> Done:
+        """Run the command line in this process, without a terminal and with nothing to read but what is `typed`."""
         out, err = io.StringIO(), io.StringIO()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             patch.setattr(sys, "argv", ["strongroom", *map(str, arguments)])
-            patch.setattr(sys, "stdin", io.StringIO())
+            patch.setattr(sys, "stdin", io.StringIO(typed))
             with pytest.raises(SystemExit) as ended:
                 main()
         code = ended.value.code
         return Done(code if isinstance(code, int) else 0, out.getvalue(), err.getvalue())
 
-    def at_vault(self, *arguments: str | Path) -> Done:
-        return self.run(*arguments, "--state", self.state)
+    def at_vault(self, *arguments: str | Path, typed: str = "") -> Done:
+        return self.run(*arguments, "--state", self.state, typed=typed)
 
     def enroll(self) -> Path:
         key = self.state / "recovery.txt"

@@ -9,7 +9,15 @@ import pytest
 
 from deploy.development.environment import DevelopmentVault
 from strongroom_client.authenticators.port import NoMatchingCredential
-from strongroom_client.errors import NotVerified, NoVault, ReplyMismatch, ResetPending, ScopeMissing, VaultClosed
+from strongroom_client.errors import (
+    Exhausted,
+    NotVerified,
+    NoVault,
+    ReplyMismatch,
+    ResetPending,
+    ScopeMissing,
+    VaultClosed,
+)
 from strongroom_client.notices import NoticeKind
 from tests.fakes.client import CountingAuthenticator
 from tests.fakes.resident import Resident
@@ -151,4 +159,22 @@ def test_copied_passkey_is_quarantined_and_trusted_again_by_another(resident: Re
         assert NoticeKind.QUARANTINED in {notice.kind for notice in client.notices}
         client.lift_quarantine(other, enrolled.credential_id)
         assert client.release(resident.passkey()).identities() == (enrolled.backup_identity,)
+    assert_proven(resident)
+
+
+def test_vault_that_destroys_what_it_kept_is_told_and_enrolled_anew(resident: Resident) -> None:
+    passkey = resident.passkey()
+    with resident.client() as client:
+        client.enroll(passkey, user_name=resident.account)
+        policy = client.vault().policy
+        assert policy is not None
+        client.set_policy(passkey, replace(policy, budget=1, cool_down_seconds=()))
+        version = client.memory.position.version
+    with resident.client("elsewhere") as other, pytest.raises(NotVerified):
+        other.release(CountingAuthenticator(passkey, forges=True))
+    with resident.client() as client:
+        with pytest.raises(Exhausted):
+            client.release(passkey)
+        assert NoticeKind.ANOTHER_LIFE in {notice.kind for notice in client.notices}
+        assert client.enroll(resident.passkey("anew"), user_name=resident.account).archive_version > version
     assert_proven(resident)

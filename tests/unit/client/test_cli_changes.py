@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fido2.hid import CtapHidDevice
 
+from strongroom_client.authenticators.software_device import SoftwareDevice
+from strongroom_client.authenticators.software_state import SoftwareState
 from tests.fakes.device import Device
 
 
@@ -137,9 +141,55 @@ def test_limits_are_shown_and_changed_one_by_one(device: Device) -> None:
     assert device.vault.record.version == version
 
 
-def test_pending_erasure_is_shown(device: Device) -> None:
+def test_pending_erasure_is_shown(device: Device, tmp_path: Path) -> None:
     device.enroll()
     device.vault.record = replace(device.vault.record, account_erase_at=device.vault.now + 1_000)
     shown = device.at_vault("status")
     assert "TO BE ERASED" in shown.stdout
     assert "only the product can take that back" in shown.stderr
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    backed_up = device.at_vault("backup", folder, tmp_path / "archive")
+    assert backed_up.returncode == 0
+    assert "only the product can take that back" in backed_up.stderr, "remembered, since a backup asks no vault"
+
+
+@pytest.fixture
+def keys(device: Device, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Security keys in place of software: which are plugged in whenever somebody looks, by name, one after the other.
+
+    The bus is the operating system's; what is on it are authenticators of CTAP 2.1, as real keys are.
+    """
+    path = device.state / "strongroom.toml"
+    device.enroll()
+    path.write_text(path.read_text().partition("[authenticator]")[0])
+    plugged: list[str] = []
+
+    def on_the_bus() -> Iterator[SoftwareDevice]:
+        names = plugged.pop(0).split()
+        return iter([_security_key(device.state / f"{name}.json") for name in names])
+
+    monkeypatch.setattr(CtapHidDevice, "list_devices", on_the_bus)
+    yield plugged
+    assert plugged == []
+
+
+def _security_key(path: Path) -> SoftwareDevice:
+    return SoftwareDevice(state=SoftwareState(path), has_prf=True, prf_at_creation=False, backup_eligible=False)
+
+
+def test_second_security_key_is_added_in_turn_with_the_first(device: Device, keys: list[str]) -> None:
+    keys[:] = ["passkeys", "new", "new", "passkeys", "new"]
+    done = device.at_vault("passkey", "add", "--user-name", "alice", typed="\n" * 5)
+    assert done.returncode == 0, done.stderr
+    asked = done.stderr.split("Plug in the ")[1:]
+    assert [one.startswith("new") for one in asked] == [False, True, True, False, True]
+    assert len(device.vault.record.credentials) == 2
+
+
+@pytest.mark.parametrize("plugged", ["", "passkeys new"])
+def test_there_must_be_one_security_key(device: Device, keys: list[str], plugged: str) -> None:
+    keys[:] = [plugged]
+    refused = device.at_vault("passkey", "add", "--user-name", "alice", typed="\n")
+    assert refused.returncode == 1
+    assert "exactly one security key" in refused.stderr.replace("\n", " ")

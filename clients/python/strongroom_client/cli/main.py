@@ -19,7 +19,7 @@ from strongroom_client.archive.writer import write_archive
 from strongroom_client.cli import lives, passkeys, receipts
 from strongroom_client.cli.configuration import Configuration
 from strongroom_client.cli.explanations import EXPLAINED, explain
-from strongroom_client.cli.opening import chosen_authenticator, opened_client
+from strongroom_client.cli.opening import chosen_authenticator, opened_client, warn
 from strongroom_client.cli.options import FAILED, ChosenMode, KeyFile, KeyOut, KeyPrompt, State, load
 from strongroom_client.cli.recovery_keys import (
     given_recovery_key,
@@ -32,6 +32,7 @@ from strongroom_client.cli.showing import Output, as_json, history_lines, status
 from strongroom_client.errors import DeviceError
 from strongroom_client.memory import Mode
 from strongroom_client.memory_folder import MemoryFolder
+from strongroom_client.notices import pending_notices
 from strongroom_client.progress import progress_on
 from strongroom_client.verification.evidence import examine_evidence
 
@@ -84,6 +85,8 @@ def backup(folder: Path, archive: Path, state: State = None) -> None:
     configuration = load(state)
     with MemoryFolder(configuration.memory_root, owner=configuration.settings.owner) as remembered:
         memory = remembered.load()
+    for notice in pending_notices(memory.pending):
+        warn(notice)
     if memory.archive_recipient is None or memory.recovery_recipient is None:
         raise DeviceError("this device knows no keys to back up to: enroll or restore first")
     recipients = (memory.archive_recipient, memory.recovery_recipient)

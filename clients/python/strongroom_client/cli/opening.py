@@ -34,10 +34,11 @@ def opened_client(configuration: Configuration) -> Iterator[VaultClient]:
         token = AccountTokenFile(configuration.account_token_file)
         connection = GrpcConnection(configuration.address, account_token=token)
         stack.callback(connection.close)
-        yield stack.enter_context(VaultClient(settings=settings, connection=connection, memory=memory, notify=_warn))
+        yield stack.enter_context(VaultClient(settings=settings, connection=connection, memory=memory, notify=warn))
 
 
-def _warn(notice: Notice) -> None:
+def warn(notice: Notice) -> None:
+    """Tell the user on standard error."""
     typer.secho(f"Warning: {notice_line(notice)}.", err=True, fg=typer.colors.YELLOW)
 
 
