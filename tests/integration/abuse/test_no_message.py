@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 
 import grpc
+import psutil
 import pytest
 
 from strongroom_service.domain.errors import Reason
+from tests.bench.processes import find_children
 from tests.fakes.hand_client import HandClient, Told
 from tests.integration.abuse.conftest import Abused, metrics_of
 from tests.integration.abuse.spoiling import HUGE_BYTES, MARK
@@ -15,14 +17,17 @@ from tests.integration.abuse.telling import field_of, require_clean
 from tests.integration.abuse.test_fields import RPCS, SERVICES
 
 METHODS = [(service.full_name, method.name) for service in SERVICES for method in service.methods]
+TOO_MANY_BYTES = 140_000
+PATIENCE_SECONDS = 20.0
 BAD_UTF8 = b"\x0a\x04\xff\xfe\xff\xfe\x12\x04\xff\xfe\xff\xfe"
 GARBAGE = [b"\xff" * 64, b"\x0a\x7f" + MARK, b"\x0b" * 40, MARK * (HUGE_BYTES // len(MARK))]
 
 
-def send(client: HandClient, method: str, data: bytes) -> Told:
+def send(client: HandClient, method: str, data: bytes, *, packed: bool = False) -> Told:
     call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = client.channel.unary_unary(method)
+    compression = grpc.Compression.Gzip if packed else grpc.Compression.NoCompression
     with pytest.raises(grpc.RpcError) as caught:
-        call(data, timeout=5, metadata=client.metadata)
+        call(data, timeout=PATIENCE_SECONDS, metadata=client.metadata, compression=compression)
     return Told(caught.value)
 
 
@@ -74,9 +79,27 @@ def test_method_that_is_none_is_unimplemented(abused: Abused, method: str) -> No
 def test_message_above_the_limit_never_reaches_us(abused: Abused, service: str, method: str) -> None:
     """gRPC itself refuses it, by its length, before it is read; so there is no reason of ours."""
     with HandClient(abused.vault) as client:
-        told = send(client, f"/{service}/{method}", os.urandom(70_000))
+        told = send(client, f"/{service}/{method}", os.urandom(TOO_MANY_BYTES))
         assert told.code is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert MARK.decode() not in told.text
+
+
+def test_message_that_unpacks_to_more_than_the_limit_is_refused_at_once(abused: Abused) -> None:
+    """Sixty megabytes of zeros in sixty kilobytes: never unpacked whole in the front's memory."""
+    front = psutil.Process(find_children(abused.vault.pid)[0])
+    with HandClient(abused.vault) as client:
+        before = front.memory_info().rss
+        for _ in range(3):
+            told = send(client, "/strongroom.v1.VaultService/GetVault", bytes(60_000_000), packed=True)
+            assert told.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert front.memory_info().rss - before < 20_000_000
+
+
+def test_packed_message_within_the_limit_is_read(abused: Abused) -> None:
+    """Control: it is its size that was refused above."""
+    with HandClient(abused.vault) as client:
+        told = send(client, "/strongroom.v1.VaultService/GetVault", bytes(60_000), packed=True)
+        assert (told.reason, field_of(told)) == ("INVALID_FIELD", "request")
 
 
 def test_metadata_above_the_limit_is_refused(abused: Abused) -> None:

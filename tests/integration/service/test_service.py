@@ -167,7 +167,7 @@ def test_long_deadline_is_taken(client: HandClient) -> None:
 
 def test_message_above_the_limit_is_refused(client: HandClient) -> None:
     with pytest.raises(Told) as told:
-        client.call("BeginCeremony", pb.BeginCeremonyRequest(request=bytes(70_000)))
+        client.call("BeginCeremony", pb.BeginCeremonyRequest(request=bytes(140_000)))
     assert told.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
