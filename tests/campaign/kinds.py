@@ -67,12 +67,12 @@ KINDS: Final = (
     Kind(name="sigstop_parent", injections=25, strike=processes.stop_parent),
     Kind(name="sigkill_front_at_step", injections=24, strike=processes.kill_front_at_step),
     Kind(name="sigkill_keepers_at_step", injections=30, strike=processes.kill_keepers_at_step),
-    Kind(name="sigkill_parent_at_step", injections=24, strike=processes.kill_parent_at_step),
+    Kind(name="sigkill_parent_at_step", injections=20, strike=processes.kill_parent_at_step),
     Kind(name="sigstop_front_at_step", injections=24, strike=processes.stop_front_at_step),
     Kind(name="sigstop_keepers_at_step", injections=30, strike=processes.stop_keepers_at_step),
     Kind(
         name="token_error",
-        injections=80,
+        injections=70,
         strike=token.token_error,
         stage=stages.failing_token,
         expected=_WITH_SETUP,
@@ -102,5 +102,5 @@ KINDS: Final = (
         stage=stages.set_clock,
         limits=SET_CLOCK_LIMITS,
     ),
-    Kind(name="call_cancelled", injections=400, strike=callers.call_cancelled),
+    Kind(name="call_cancelled", injections=450, strike=callers.call_cancelled),
 )
