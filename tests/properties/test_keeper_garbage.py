@@ -15,6 +15,7 @@ from strongroom.v1 import ceremony_pb2
 from tests.fakes.desk import Desk
 from tests.fakes.message_fields import BYTES, NUMBERS, TEXT, Leaf, leaves
 from tests.fakes.person import Ceremony, Person, open_release
+from tests.fuzz import honest
 
 FAULTS = {"RecordRejected", "Misconfigured"}
 
@@ -127,6 +128,26 @@ def test_spoilt_call_gets_a_clean_answer(
         case answered:
             assert answered in {"open_vault", "begin", "judge", "signed", "stale"}
     assert not alice.desk.handler.spent
+
+
+@seed(20_260_102)
+@settings(max_examples=1_000)
+@given(entropy=st.integers(0, 2**32))
+def test_spoilt_call_of_any_kind_gets_a_clean_answer(entropy: int) -> None:
+    """As above, with every call and operation that there is, by accounts in all states."""
+    choice, desk = random.Random(entropy), honest.alice().desk
+    call = frames_pb2.KeeperCall()
+    call.CopyFrom(choice.choice(honest.keeper_calls()))
+    for _ in range(choice.randrange(1, 4)):
+        found = leaves(call)
+        if found:
+            spoil(choice.choice(found), choice)
+    reply = desk.handler.handle(call)
+    if reply.HasField("fault"):
+        assert reply.fault.kind in FAULTS
+    else:
+        assert reply.WhichOneof("reply") in {"open_vault", "probe", "begin", "judge", "signed", "refusal", "stale"}
+    assert not desk.handler.spent
 
 
 @pytest.mark.parametrize("which", range(1, 10))

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+from strongroom.keeper.v1 import frames_pb2, operator_pb2
+from strongroom.v1 import ceremony_pb2, tenant_service_pb2, vault_service_pb2
+from tests.fuzz import honest
 from tests.fuzz.target import Target, accepts
 from tests.fuzz.targets import TARGETS
 
@@ -30,6 +33,23 @@ NOT_HOSTILE: dict[str, str] = {
     "strongroom_service/store/sqlite.py": "stores bytes, reads none",
 }
 """Modules that no target reaches, and why they need none."""
+
+
+PROMISED = {
+    "frames": {"frames", "keeper_call", "keeper_field", "operator_call", "operator_field"},
+    "statement": {"ceremony", "statement", "client_ceremony"},
+    "sealed forms": {"sealed_record", "sealed_event", "sealed_vault", "sealed_padding", "record", "event", "vault_row"},
+    "clientDataJSON": {"client_data"},
+    "CBOR": {"cbor"},
+    "COSE keys": {"cose_key"},
+    "attestation": {"attestation", "attestation_statement", "authenticator_data"},
+    "JWT": {"account_token", "signed_token", "tenant_token", "signed_tenant_token"},
+    "envelope": {"envelope", "envelope_content", "vault_held_envelope", "hpke_to_keeper", "hpke_to_client", "released"},
+    "archive extraction": {"tar", "tar_entries", "zstd", "archive"},
+    "files of others": {"checkpoint_file", "export_file", "receipt_log", "receipt_line", "configuration_snapshot"},
+    "cursors": {"feed_cursor", "page_token"},
+}
+"""What is said to be fuzzed, and by which targets."""
 
 
 def readers() -> Iterator[str]:
@@ -64,6 +84,31 @@ def reached_by(target: Target) -> set[str]:
     finally:
         sys.setprofile(before)
     return {str(Path(file).relative_to(room.parent)) for file in files for room in ROOMS if file.startswith(str(room))}
+
+
+def test_what_is_said_to_be_fuzzed_is() -> None:
+    assert set[str]().union(*PROMISED.values()) <= set(TARGETS)
+
+
+def test_every_rpc_and_operation_has_a_target() -> None:
+    services = (
+        vault_service_pb2.DESCRIPTOR.services_by_name["VaultService"],
+        tenant_service_pb2.DESCRIPTOR.services_by_name["TenantService"],
+    )
+    names = {re.sub(r"(?<!^)(?=[A-Z])", "_", rpc.name).lower() for service in services for rpc in service.methods}
+    assert names <= set(TARGETS)
+    seeds = [ceremony_pb2.CeremonyRequest.FromString(seed) for seed in TARGETS["ceremony_request"].seeds()]
+    operations = {field.name for field in ceremony_pb2.CeremonyRequest.DESCRIPTOR.oneofs_by_name["operation"].fields}
+    assert {seed.WhichOneof("operation") for seed in seeds} == operations
+
+
+def test_every_call_of_a_keeper_is_a_seed() -> None:
+    calls = {call.WhichOneof("call") for call in honest.keeper_calls()}
+    assert calls == {field.name for field in frames_pb2.KeeperCall.DESCRIPTOR.oneofs_by_name["call"].fields}
+    judged = {call.judge.operation for call in honest.keeper_calls() if call.HasField("judge")}
+    assert judged == set(frames_pb2.Operation.values()) - {frames_pb2.OPERATION_UNSPECIFIED}
+    asked = {call.WhichOneof("call") for call in honest.operator_calls()}
+    assert asked == {field.name for field in operator_pb2.OperatorCall.DESCRIPTOR.oneofs_by_name["call"].fields}
 
 
 def test_every_reader_of_bytes_has_a_target_or_a_reason() -> None:
