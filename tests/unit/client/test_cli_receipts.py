@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from strongroom_client.receipts.format import Dropped, encode_line
 from tests.fakes.device import Device
 
 
@@ -101,3 +102,21 @@ def test_acceptance_of_an_older_vault_is_kept_among_the_receipts(device: Device)
     assert verified.returncode == 0
     assert "(accepted by you)" in verified.stdout
     assert "you accepted that the vault is at version 2" in device.at_vault("receipts", "list").stdout
+
+
+def test_notes_between_receipts_are_shown(device: Device) -> None:
+    device.enroll()
+    log = log_of(device)
+    with log.open("ab") as file:
+        file.write(b'{"cut')
+    assert device.at_vault("status").returncode == 0
+    dropped = Dropped(segment=7, lines=12, last=bytes(32))
+    with log.open("ab") as file:
+        file.write(encode_line(dropped, previous=bytes(32)) + b"\nnonsense\n")
+    listed = device.at_vault("receipts", "list").stdout
+    for said in ("cut short by a crash", "12 older lines were dropped", "cannot be read"):
+        assert said in listed
+    verified = device.at_vault("receipts", "verify")
+    assert verified.returncode == 1
+    for said in ("12 older lines were dropped", "1 lines were cut short", "unreadable", "line-missing-or-changed"):
+        assert said in verified.stdout

@@ -9,7 +9,9 @@ import pytest
 
 from strongroom.v1 import ceremony_pb2, event_pb2
 from strongroom_client.authenticators.software import InsecureSoftwareAuthenticator
+from strongroom_client.recovery_key import RecoveryKey
 from strongroom_client.verification.evidence import examine_evidence
+from strongroom_client.verification.statements import challenge_of
 from tests.fakes.client import CountingAuthenticator, FakeMemory, client_of
 from tests.fakes.vault import ACCOUNT, TENANT, FakeVault
 
@@ -160,7 +162,7 @@ def test_passkey_that_nobody_registered_is_named(honest: Events, tmp_path: Path)
 
 
 @pytest.fixture(scope="module")
-def eventful(tmp_path_factory: pytest.TempPathFactory) -> Events:
+def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Events, RecoveryKey]:
     """Enrolled (1 to 3), a passkey added (4 opens, 5, 6 tries), the first removed (7, 8), another recovery key (9, 10),
     a reset (11), a thief's life (12 to 14), and the earlier one reopened (15) and opened (16)."""
     folder = tmp_path_factory.mktemp("eventful")
@@ -177,7 +179,12 @@ def eventful(tmp_path_factory: pytest.TempPathFactory) -> Events:
     client.enroll(thief, user_name=ACCOUNT)
     client.reopen_set_aside(second)
     client.release(second)
-    return [event.message for event in client.history()]
+    return [event.message for event in client.history()], enrolled.recovery_key
+
+
+@pytest.fixture(scope="module")
+def eventful(story: tuple[Events, RecoveryKey]) -> Events:
+    return story[0]
 
 
 def test_evidence_of_an_eventful_life_holds(eventful: Events) -> None:
@@ -267,3 +274,19 @@ def test_what_was_due_is_swept_before_the_event(eventful: Events) -> None:
     events = copied(eventful)
     events[14].swept.append(event_pb2.SWEPT_ACCOUNT)
     assert 14 in found(list(events.values()))
+
+
+@pytest.mark.parametrize(("named", "value"), [("credential_id", b"another passkey"), ("cose_key_sha256", b"k" * 32)])
+def test_passkey_let_in_under_another_name_is_named(
+    story: tuple[Events, RecoveryKey], named: str, value: bytes
+) -> None:
+    """The recovery key has signed for another passkey than the vault let in."""
+    events = copied(story[0])
+    statement = ceremony_pb2.Statement.FromString(events[5].ceremony[:-32])
+    request = ceremony_pb2.CeremonyRequest.FromString(statement.request)
+    setattr(request.add_credential, named, value)
+    statement.request = request.SerializeToString()
+    events[5].ceremony = statement.SerializeToString() + bytes(32)
+    signature = story[1].credential().sign(challenge_of(events[5].ceremony))
+    events[5].assertion.recovery.signature = signature
+    assert "signed for" in found(list(events.values()))[5]
