@@ -142,6 +142,8 @@ def test_sigterm_lets_the_call_in_hand_finish(keeper: ToyKeeper) -> None:
 
 
 def test_sigterm_ends_an_idle_keeper(keeper: ToyKeeper) -> None:
+    with opened_client(keeper.path) as client:  # it listens a moment before its loop runs
+        assert pid_told(client) == keeper.pid
     keeper.process.send_signal(signal.SIGTERM)
     assert keeper.process.wait(timeout=30) == 0
 

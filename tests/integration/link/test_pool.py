@@ -16,7 +16,7 @@ from strongroom_service.domain.errors import (
     Fault,
     KeeperUnavailable,
 )
-from strongroom_service.link.frames import FrameReader, encode_frame
+from strongroom_service.link.frames import MAX_FRAME_BYTES, FrameReader, encode_frame
 from strongroom_service.link.keeper_link import LinkTimes
 from tests.fakes.log import RecordingLog
 from tests.integration.link.pools import CALLER, IMPATIENT, Switch, both_in_use, pool_over, started, told
@@ -96,7 +96,7 @@ async def test_a_caller_who_hangs_up_leaves_the_connection_whole(tmp_path: Path)
 async def test_a_call_too_large_for_a_frame_is_a_fault_of_its_own(tmp_path: Path) -> None:
     with toy_keeper(tmp_path / "one.sock") as keeper:
         async with started(pool_over(keeper.path)) as pool:
-            row = RecordRow(record_id=b"r" * 32, version=1, sealed=bytes(300 * 1024))
+            row = RecordRow(record_id=b"r" * 32, version=1, sealed=bytes(MAX_FRAME_BYTES))
             with pytest.raises(Fault, match="does not fit"):
                 await pool.describe_record(CALLER, nonce=b"", row=row)
             assert await told(pool, "opened") == 1
