@@ -81,7 +81,10 @@ def failing_token(folder: Path) -> Iterator[StruckVault]:
     changed = text.replace(line, toml_lines({"module_file": str(vault.module.path)}).strip())
     vault.files.config_file.write_text(changed, encoding="utf-8")
     _add_to_environment(vault.files, vault.module.environment)
-    with served(vault):
+    vault.init()
+    vault.module.forget_calls()  # who logs in from now on is a keeper
+    vault.serve()
+    with vault:
         yield vault
         vault.module.heal()
 

@@ -84,6 +84,6 @@ def pin_refused(scene: Scene) -> float:
 
 
 def loops_on_a_pin(scene: Scene) -> list[str]:
-    """A keeper logs in once in its life, whatever befalls it; and so did `init`."""
+    """A keeper logs in once in its life, whatever befalls it."""
     logins, starts = scene.vault.module.calls().count("C_Login"), scene.vault.logged("child_started", child="keeper")
-    return [f"{logins} logins of {starts} keepers"] if logins > starts + 1 else []
+    return [f"{logins} logins of {starts} keepers"] if logins > starts else []
