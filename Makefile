@@ -56,6 +56,10 @@ coverage: ready ## Branch coverage, with its floor on domain and keeper
 planted: ready ## Defects put in on purpose: each must make the test named in it fail
 	$(BIN)/python -m tests.planted.run
 
+.PHONY: mutants
+mutants: ready ## Changes each rule of domain in every place: a test must notice, or the change be explained (minutes)
+	$(BIN)/python -m tests.mutants.run --jobs $(JOBS)
+
 .PHONY: verify
 verify: ready ## The long tests, the faults, then the planted defects
 	$(BIN)/python -m pytest -m verify

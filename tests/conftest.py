@@ -9,4 +9,6 @@ pytest_plugins = ["tests.fixtures.redis", "tests.fixtures.token", "tests.fixture
 # No deadline: the time of one example on a shared core says nothing. In CI the same examples each time, so that a
 # failure there is the change's; elsewhere new ones, so that more is tried.
 settings.register_profile("strongroom", deadline=None, derandomize="CI" in os.environ, print_blob=True)
+# For many runs of the tests in a row, each on a changed rule (tests/mutants/run.py): few examples, always the same.
+settings.register_profile("mutants", parent=settings.get_profile("strongroom"), derandomize=True, max_examples=12)
 settings.load_profile("strongroom")

@@ -259,5 +259,5 @@ def assert_life(record: Record, model: LifeModel) -> None:
     assert record.policy == policy_of(model.limits)
 
 
-Records.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
+Records.TestCase.settings = settings(stateful_step_count=40)
 test_records = Records.TestCase
