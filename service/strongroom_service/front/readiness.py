@@ -17,6 +17,7 @@ from grpc_health.v1.health import aio
 
 from strongroom_service.domain.errors import Fault
 from strongroom_service.front.guard import SERVICE_NAME, TENANT_SERVICE_NAME
+from strongroom_service.front.unreadable import Unreadable
 from strongroom_service.telemetry.metrics import Component
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _INTERVAL_SECONDS: Final = 1.0
 _PROCESS: Final = ""
+_NO_MESSAGE: Final = "The request is no message of this RPC."
 _STATUSES: Final = {
     True: health_pb2.HealthCheckResponse.SERVING,
     False: health_pb2.HealthCheckResponse.NOT_SERVING,
@@ -39,12 +41,24 @@ class BoundedHealth(aio.HealthServicer):
         self._most_watches = most_watches
         self._watches = 0
 
+    async def Check(  # noqa: N802  the name of the proto's RPC
+        self,
+        request: health_pb2.HealthCheckRequest | Unreadable,
+        context: grpc.aio.ServicerContext[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse],
+    ) -> health_pb2.HealthCheckResponse:
+        """Tell how a service is."""
+        if isinstance(request, Unreadable):
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, _NO_MESSAGE)
+        return await super().Check(request, context)
+
     async def Watch(  # noqa: N802  the name of the proto's RPC
         self,
-        request: health_pb2.HealthCheckRequest,
+        request: health_pb2.HealthCheckRequest | Unreadable,
         context: grpc.aio.ServicerContext[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse],
     ) -> None:
         """Tell every change; above the bound, that there are too many watches. Checks are always answered."""
+        if isinstance(request, Unreadable):
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, _NO_MESSAGE)
         if self._watches >= self._most_watches:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many watches: use Check.")
         self._watches += 1

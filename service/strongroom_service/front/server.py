@@ -35,8 +35,8 @@ _HEALTH_STREAMS: Final = 16
 _FLUSH_SECONDS: Final = 0.5
 
 
-class LimitedServer:
-    """What generated code registers a service with: takes none with an RPC that has no rate class."""
+class ForgivingServer:
+    """What generated code registers a service with, whose methods then get UNREADABLE for what is no message."""
 
     def __init__(self, server: grpc.aio.Server) -> None:
         self._server = server
@@ -47,14 +47,24 @@ class LimitedServer:
     def add_registered_method_handlers(
         self, service_name: str, method_handlers: dict[str, grpc.RpcMethodHandler[Any, Any]]
     ) -> None:
-        """Take a service's methods, with readers that leave unreadable bytes for the guard to refuse.
+        """Take a service's methods."""
+        reading = {method: leaving_unreadable(handler) for method, handler in method_handlers.items()}
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service_name, reading),))
+
+
+class LimitedServer(ForgivingServer):
+    """Takes no service with an RPC that has no rate class."""
+
+    def add_registered_method_handlers(
+        self, service_name: str, method_handlers: dict[str, grpc.RpcMethodHandler[Any, Any]]
+    ) -> None:
+        """Take a service's methods.
 
         Raises:
             Misconfigured: one of them has no rate class.
         """
         require_classes(RpcMethod(service_name, method) for method in method_handlers)
-        reading = {method: leaving_unreadable(handler) for method, handler in method_handlers.items()}
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service_name, reading),))
+        super().add_registered_method_handlers(service_name, method_handlers)
 
 
 class FrontServer:
@@ -80,10 +90,11 @@ class FrontServer:
         limited = cast("grpc.aio.Server", LimitedServer(self._server))
         add_VaultServiceServicer_to_server(servicer, limited)
         add_TenantServiceServicer_to_server(tenant_servicer, limited)
-        health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(health, cast("grpc.aio.Server", ForgivingServer(self._server)))
         # A server of its own: whatever fills the other one, this one answers.
         self._health_server = grpc.aio.server(options=_HEALTH_OPTIONS)
-        health_pb2_grpc.add_HealthServicer_to_server(health, self._health_server)
+        alone = cast("grpc.aio.Server", ForgivingServer(self._health_server))
+        health_pb2_grpc.add_HealthServicer_to_server(health, alone)
         self._health_port = health_port
         self._listen = listen
         self._credentials = credentials

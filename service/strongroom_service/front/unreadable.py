@@ -1,4 +1,4 @@
-"""Requests that are no message: they come to the guard as any other, so that rates, metrics and log know of them.
+"""Requests that are no message: they come to the methods as any other, so that rates, metrics and log know of them.
 
 Left to itself gRPC answers them before anything of ours runs: uncounted, with the names of our classes in the text and
 a stack trace in the log for each.
@@ -31,8 +31,8 @@ UNREADABLE: Final = Unreadable()
 
 def leaving_unreadable(handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
     """Return the same method of a service, which gets UNREADABLE where the bytes are no message."""
-    read = handler.request_deserializer
-    if handler.unary_unary is None or read is None:
+    read, write = handler.request_deserializer, handler.response_serializer
+    if read is None:
         raise TypeError(handler)
 
     def read_or_leave(data: bytes) -> object:
@@ -41,6 +41,12 @@ def leaving_unreadable(handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMeth
         except DecodeError:
             return UNREADABLE
 
-    return grpc.unary_unary_rpc_method_handler(
-        handler.unary_unary, request_deserializer=read_or_leave, response_serializer=handler.response_serializer
-    )
+    if handler.unary_stream is not None:
+        return grpc.unary_stream_rpc_method_handler(
+            handler.unary_stream, request_deserializer=read_or_leave, response_serializer=write
+        )
+    if handler.unary_unary is not None:
+        return grpc.unary_unary_rpc_method_handler(
+            handler.unary_unary, request_deserializer=read_or_leave, response_serializer=write
+        )
+    raise TypeError(handler)

@@ -108,5 +108,21 @@ def test_metadata_above_the_limit_is_refused(abused: Abused) -> None:
         assert send(client, "/strongroom.v1.VaultService/GetVault", b"").code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+@pytest.mark.parametrize("method", ["Check", "Watch"])
+def test_health_is_not_asked_by_what_is_no_message(abused: Abused, method: str) -> None:
+    """By anybody, without a token: so not a line of the log each, let alone a stack trace."""
+    lines = abused.vault.log_file.read_bytes().count(b"\n")
+    with HandClient(abused.vault) as client:
+        call: grpc.UnaryStreamMultiCallable[bytes, bytes] = client.channel.unary_stream(
+            f"/grpc.health.v1.Health/{method}"
+        )
+        for _ in range(20):
+            with pytest.raises(grpc.RpcError) as caught:
+                list(call(b"\xff" * 64, timeout=PATIENCE_SECONDS))
+            assert Told(caught.value).code is grpc.StatusCode.INVALID_ARGUMENT
+    assert abused.vault.is_serving()
+    assert abused.vault.log_file.read_bytes().count(b"\n") - lines < 20
+
+
 def test_every_rpc_is_tried() -> None:
     assert {method for _, method in METHODS} == set(RPCS)

@@ -75,9 +75,16 @@ async def test_guard_refuses_it_by_name_and_counts_it() -> None:
     assert fields["reason"] == "INVALID_FIELD"
 
 
-def test_method_that_streams_is_none_of_ours() -> None:
-    streaming: grpc.RpcMethodHandler[Any, Any] = grpc.unary_stream_rpc_method_handler(
-        lambda request, _: iter([request])
+def test_method_that_answers_with_a_stream_gets_it_too() -> None:
+    streaming: Any = grpc.unary_stream_rpc_method_handler(
+        lambda request, _: iter([request]), request_deserializer=pb.ReleaseEnvelopeRequest.FromString
+    )
+    assert read(leaving_unreadable(streaming), b"\xff" * 8) is UNREADABLE
+
+
+def test_method_that_is_asked_by_a_stream_is_none_of_ours() -> None:
+    streaming: Any = grpc.stream_unary_rpc_method_handler(
+        lambda requests, _: requests, request_deserializer=pb.ReleaseEnvelopeRequest.FromString
     )
     with pytest.raises(TypeError):
         leaving_unreadable(streaming)
