@@ -212,6 +212,7 @@ class History:
 
     def __init__(self, record: dict[str, Any]) -> None:
         self.owner = (record["tenant"].encode(), record["account"].encode())
+        self.begun = not record.get("base")  # else the registrations may be gone: a key counts from its first use on
         self.life = Life()
         self.aside = Life()
         self.signatures = 0
@@ -243,7 +244,7 @@ class History:
             if event.data(10) != key:
                 raise Wrong("the key beside the attestation is not the one attested")
             recovery = Message(statement.data(2)).message(10).data(3)
-            self.life = Life({credential_id: key}, recovery)
+            self.life, self.begun = Life({credential_id: key}, recovery), True
             return
         signers = self.aside if event.number(15) else self.life
         try:
@@ -259,6 +260,7 @@ class History:
         made = event.message(8)
         if made.data(2):
             recovery = made.message(2)
+            signers.recovery = signers.recovery or (b"" if self.begun else recovery.data(1))
             if not signers.recovery or recovery.data(1) != signers.recovery:
                 raise Wrong("it is signed by a recovery credential that was never installed")
             try:
@@ -269,6 +271,8 @@ class History:
             return
         webauthn = made.message(1)
         known = signers.keys.get(webauthn.data(1))
+        if known is None and not self.begun:
+            known = signers.keys.setdefault(webauthn.data(1), event.data(10))
         if known is None or known != event.data(10):
             raise Wrong("it is signed by a credential that was never registered with this key")
         check_client_data(webauthn.data(3), "webauthn.get", challenge)
@@ -349,28 +353,28 @@ class Check:
         """Name what is missing, too much, or out of order; return the events in order of their versions."""
         owner, at = (record["tenant"].encode(), record["account"].encode()), record["record"]
         places: dict[int, Line] = {}
-        newest = strangers = 0
+        base, newest, strangers = record.get("base", 0), 0, 0
         for line in lines:
             if line.owner not in {owner, None}:
                 self.find("swapped", at, line.version, f"it is an event of account {line.owner}")
                 strangers += 1
-            elif line.version in places or not 1 <= line.version <= record["version"]:
+            elif line.version in places or not base < line.version <= record["version"]:
                 self.find("inserted", at, line.version, "there is one event for each version, up to the record's")
             else:
                 if line.version < newest:
                     self.find("reordered", at, line.version, "it comes after the event of a later version")
                 newest = max(newest, line.version)
                 places[line.version] = line
-        missing = [version for version in range(1, record["version"] + 1) if version not in places]
+        missing = [version for version in range(base + 1, record["version"] + 1) if version not in places]
         for version in missing[strangers:]:
             self.find("cut" if version > newest else "removed", at, version, "there is no such event")
         return [places[version] for version in sorted(places)]
 
     def _walk(self, record: dict[str, Any], lines: list[Line]) -> None:
         """Recompute the chain and check each signature on it."""
-        history, at, head, last = History(record), record["record"], bytes(32), 0
+        history, at, head, last = History(record), record["record"], bytes(32), record.get("base", 0)
         for line in lines:
-            if line.previous_head != head and line.version == last + 1:
+            if line.previous_head != head and line.version == last + 1 and (line is not lines[0] or last == 0):
                 self.find("altered", at, last or 1, "the event after it goes on from another chain head")
             head = line.previous_head
             try:

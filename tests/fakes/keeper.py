@@ -86,9 +86,18 @@ class FakeKeeper:
         return SignedReply(reply=b"fulfilled", receipt=RECEIPT)
 
     async def list_events(
-        self, caller: Caller, *, nonce: bytes, page_token: bytes, row: RecordRow | None, events: tuple[EventRow, ...]
+        self,
+        caller: Caller,
+        *,
+        nonce: bytes,
+        page_token: bytes,
+        row: RecordRow | None,
+        events: tuple[EventRow, ...],
+        oldest: bool,
     ) -> SignedReply:
-        await self._enter("list_events", caller=caller, nonce=nonce, page_token=page_token, row=row, events=events)
+        await self._enter(
+            "list_events", caller=caller, nonce=nonce, page_token=page_token, row=row, events=events, oldest=oldest
+        )
         self._see(row)
         return SignedReply(reply=b"events", receipt=RECEIPT)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from strongroom_service.application.rows import Change, EventRow, FeedRow, RecordRow, VaultRow
+from strongroom_service.application.rows import Change, EventBase, EventRow, FeedRow, RecordRow, VaultRow
 from strongroom_service.domain.errors import Fault, StoreUnavailable, VersionConflict
 
 
@@ -15,6 +15,7 @@ class FakeStore:
         self.records: dict[bytes, RecordRow] = {}
         self.events: dict[bytes, list[EventRow]] = {}
         self.feed: list[EventRow] = []
+        self.bases: dict[bytes, EventBase] = {}
         self.vault: VaultRow | None = None
         self._closed = False
         self._next_failure: tuple[Fault, bool] | None = None
@@ -41,6 +42,17 @@ class FakeStore:
     async def scan_record_ids(self, *, after: bytes, limit: int) -> tuple[bytes, ...]:
         await self._answer()
         return tuple(sorted(each for each in {*self.records, *self.events} if each > after)[: max(limit, 0)])
+
+    async def load_base(self, record_id: bytes) -> EventBase | None:
+        await self._answer()
+        return self.bases.get(record_id)
+
+    async def prune_events(self, base: EventBase) -> int:
+        await self._answer()
+        held = self.events[base.record_id]
+        self.events[base.record_id] = [event for event in held if event.version > base.version]
+        self.bases[base.record_id] = base
+        return len(held) - len(self.events[base.record_id])
 
     async def scan_events(self, record_id: bytes, *, after_version: int, limit: int) -> tuple[EventRow, ...]:
         await self._answer()

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import ast
 import base64
-import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from strongroom.v1 import event_pb2
-from strongroom_service.application.export_histories import export_histories
 from strongroom_service.domain.fields import hash_fields
-from strongroom_service.link.operator_keeper import OperatorKeeper
 from tests.fakes.desk import Desk, refused_for
-from tests.fakes.operator_desk import DeskConnection, OperatorDesk, store_of
-from tests.fakes.owner import SET_ASIDE, Owner, enrolled, make_passkey
 from tests.fakes.passkey import EDDSA, RS256, Forgery, SoftwarePasskey
 from tests.fakes.person import Person
-from tests.fakes.tenancy import CANCEL, ERASE, Tenancy
 from tests.fakes.tenant import ORIGIN, RP_ID
-
-CHECKER = Path(__file__).parents[2] / "deploy" / "evidence" / "check_export.py"
-
-Lines = list[dict[str, Any]]
+from tests.oracles.exports import CHECKER, Lines, change_content, check, export_of, named, place
 
 
 @pytest.fixture
@@ -55,69 +43,6 @@ async def exported(tmp_path: Path) -> Lines:
     return await export_of(desk)
 
 
-async def export_of(desk: Desk) -> Lines:
-    lines: list[str] = []
-    keeper = OperatorKeeper(DeskConnection(OperatorDesk(desk)))
-    await export_histories(store_of(desk), keeper=keeper, write=lines.append)
-    return [json.loads(line) for line in lines]
-
-
-@pytest.fixture
-async def eventful(tmp_path: Path) -> Lines:
-    """One account through every operation: who may sign changes nearly each time."""
-    owner = enrolled(Desk(tmp_path))  # 2 events
-    first = owner.passkey
-    owner.passkey = owner.add()  # 3: signed by the first, from now on the second signs
-    owner.complete(owner.begin_removal(first), envelope=b"without")  # 4
-    recovery = Ed25519PrivateKey.generate()
-    public_key = recovery.public_key().public_bytes_raw()
-    owner.complete(owner.begin_recovery(public_key), envelope=b"recoverable")  # 5
-    ceremony = owner.begin_release()
-    owner.complete_call(ceremony, owner.recovery_call(ceremony, seed=recovery))  # 6
-    owner.fails(1)  # 7
-    owner.complete(owner.begin_policy(owner.shown().policy))  # 8
-    owner.reset()  # 9: nobody signs
-    thief = Owner(owner.desk, passkey=make_passkey())
-    thief.enroll(b"the thief's")  # 10, 11
-    owner.complete(owner.begin_reopening(SET_ASIDE))  # 12: signed by who was set aside
-    owner.release()  # 13
-    tenancy = Tenancy(owner.desk)
-    tenancy.order(ERASE)  # 14
-    tenancy.order(CANCEL)  # 15
-    owner.reset()  # 16
-    owner.desk.clock.advance(seconds=31 * 86_400)
-    assert owner.sweep()  # 17
-    owner.passkey = make_passkey()
-    owner.enroll(b"another life")  # 18, 19
-    return await export_of(owner.desk)
-
-
-def check(folder: Path, lines: Lines, *options: str, python: Path = Path(sys.executable)) -> tuple[int, list[str]]:
-    path = folder / "export.jsonl"
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    done = subprocess.run([python, "-I", CHECKER, path, *options], check=False, capture_output=True, text=True)
-    assert done.stderr == ""
-    return done.returncode, done.stdout.splitlines()
-
-
-def named(said: list[str]) -> list[str]:
-    """The findings as "name account's version"."""
-    return [f"{line.split(':')[0]} {line.split(' version ')[1].split(':')[0]}" for line in said[:-1]]
-
-
-def place(lines: Lines, account: str, version: int) -> int:
-    """Where the account's event of this version stands."""
-    record = next(number for number, line in enumerate(lines) if line.get("account") == account)
-    return record + version
-
-
-def change_content(lines: Lines, at: int, **changes: object) -> None:
-    event = event_pb2.Event.FromString(base64.b64decode(lines[at]["content"]))
-    for name, value in changes.items():
-        setattr(event, name, value)
-    lines[at]["content"] = base64.b64encode(event.SerializeToString(deterministic=True)).decode()
-
-
 def test_checker_imports_nothing_of_ours() -> None:
     tree = ast.parse(CHECKER.read_text(encoding="utf-8"))
     imported = {
@@ -137,32 +62,6 @@ def test_checker_imports_nothing_of_ours() -> None:
 def test_every_signature_of_an_honest_export_holds(exported: Lines, oracle_python: Path, tmp_path: Path) -> None:
     code, said = check(tmp_path, exported, python=oracle_python)
     assert (code, said) == (0, ["3 records, 21 events, 21 signatures, 0 findings."])
-
-
-def test_every_operation_is_followed(eventful: Lines, oracle_python: Path, tmp_path: Path) -> None:
-    code, said = check(tmp_path, eventful, python=oracle_python)
-    assert (code, said) == (0, ["1 records, 19 events, 14 signatures, 0 findings."])
-
-
-@pytest.mark.parametrize("version", [3, 4, 5, 9, 12, 17])
-def test_what_changes_who_may_sign_is_missed(eventful: Lines, tmp_path: Path, version: int) -> None:
-    del eventful[place(eventful, "alice", version)]
-    code, said = check(tmp_path, eventful)
-    assert (code, named(said)[0]) == (1, f"removed {version}")
-
-
-@pytest.mark.parametrize("version", [9, 14, 15, 16, 17])
-def test_event_that_nobody_signed_is_under_the_keepers_signature(eventful: Lines, tmp_path: Path, version: int) -> None:
-    change_content(eventful, place(eventful, "alice", version), failures=3)
-    code, said = check(tmp_path, eventful)
-    assert (code, named(said)) == (1, [f"altered {version}"])
-
-
-@pytest.mark.parametrize("version", [3, 4, 12])
-def test_signed_event_that_is_told_as_nobodys_is_found(eventful: Lines, tmp_path: Path, version: int) -> None:
-    change_content(eventful, place(eventful, "alice", version), kind=event_pb2.EVENT_KIND_ERASE_ACCOUNT)
-    code, said = check(tmp_path, eventful)
-    assert (code, f"altered {version}" in named(said)) == (1, True)
 
 
 def test_pin_tells_whose_signature_is_at_the_end(exported: Lines, tmp_path: Path) -> None:

@@ -102,7 +102,10 @@ class VaultClient:
         return self._run(ask_vault(self._session))
 
     def history(self) -> tuple[HistoryEvent, ...]:
-        """Return the whole history, newest first, verified to be without a gap and to pass through what is known."""
+        """Return the history, newest first, verified to be without a gap and to pass through what is known.
+
+        It goes back to version 1, or to the version that the vault says, signed, is the first that it keeps.
+        """
         return self._run(ask_history(self._session))
 
     def examine_history(self) -> tuple[EvidenceFlaw, ...]:

@@ -46,8 +46,10 @@ async def list_events(
     """Return a signed page of the caller's history, newest first. Raises as `describe_record`."""
 
     async def ask(row: RecordRow | None) -> SignedReply:
-        events = await _load_page(store, record_id, _first_version(page_token, row))
-        return await keeper.list_events(caller, nonce=nonce, page_token=page_token, row=row, events=events)
+        events, oldest = await _load_page(store, record_id, _first_version(page_token, row))
+        return await keeper.list_events(
+            caller, nonce=nonce, page_token=page_token, row=row, events=events, oldest=oldest
+        )
 
     _, reply = await load_and_present(store, record_id, ask)
     return reply
@@ -62,14 +64,16 @@ def _first_version(page_token: bytes, row: RecordRow | None) -> int:
     return int.from_bytes(page_token[:_VERSION_BYTES], "big")
 
 
-async def _load_page(store: RecordStore, record_id: bytes, first_version: int) -> tuple[EventRow, ...]:
+async def _load_page(store: RecordStore, record_id: bytes, first_version: int) -> tuple[tuple[EventRow, ...], bool]:
+    """Return the events of a page, and whether the store has none before them."""
     if first_version == 0:
-        return ()
+        return (), True
     # From the row's version down, not from the newest: an event committed since we loaded the row is not in its chain.
-    rows = await store.load_events(record_id, before_version=first_version + 1, limit=MAX_EVENTS)
+    rows = await store.load_events(record_id, before_version=first_version + 1, limit=MAX_EVENTS + 1)
     size = 0
     for count, row in enumerate(rows):
         size += len(row.sealed)
-        if count and size > MAX_EVENTS_BYTES:  # the first always goes, or the history could not be paged past it
-            return rows[:count]
-    return rows
+        # The first always goes, or the history could not be paged past it.
+        if count and (count == MAX_EVENTS or size > MAX_EVENTS_BYTES):
+            return rows[:count], False
+    return rows, True

@@ -27,12 +27,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultStanding:
-    """What the vault's row says of its last checkpoint (zeros before the first), and the keeper's time."""
+    """What the vault's row says of its last checkpoint (zeros before the first), and the keeper's time.
+
+    `horizon`: events of this time and before may be gone, but for the newest of them in each record.
+    """
 
     serial: int
     digest: bytes
     made_at: Millis
     now: Millis
+    horizon: Millis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,12 @@
 """Exporting every history out of its seals, as lines of JSON on which anybody can check who signed for what.
 
     {"strongroom_export": 1}
-    {"record": id, "version": ..., "tenant": ..., "account": ..., "chain_head": ..., "tally": ...}
+    {"record": id, "version": ..., "tenant": ..., "account": ..., "chain_head": ..., "tally": ..., "base": ...}
     {"event": version, "previous_head": ..., "sealed": base64, "content": base64, "tally": ...}       oldest first
     {"end": {"made_at": ..., "records": ..., "events": ..., "identity_public_key": ..., "signature": ...}}
 
-Bytes are hex where nothing else is said; `content` is a serialized strongroom.v1.Event.
+`base` is the version of the newest event that is gone for its age, 0 if none is. Bytes are hex where nothing else is
+said; `content` is a serialized strongroom.v1.Event.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ async def export_histories(scan: HistoryScan, *, keeper: ExportKeeper, write: Wr
 
 async def _export_record(scan: HistoryScan, row: RecordRow, *, keeper: ExportKeeper, write: Write) -> None:
     record = await keeper.export_record(row)
+    base = await scan.load_base(row.record_id)
+    after_version = 0 if base is None else base.version
     line = {
         "record": row.record_id.hex(),
         "version": row.version,
@@ -64,9 +67,9 @@ async def _export_record(scan: HistoryScan, row: RecordRow, *, keeper: ExportKee
         "account": record.account,
         "chain_head": record.chain_head.hex(),
         "tally": record.tally.hex(),
+        "base": after_version,
     }
     write(_line(line))
-    after_version = 0
     while after_version < row.version:
         limit = min(_EVENTS_AT_ONCE, row.version - after_version)
         events = await scan.scan_events(row.record_id, after_version=after_version, limit=limit)

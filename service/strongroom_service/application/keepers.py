@@ -141,9 +141,19 @@ class Keeper(Protocol):
         """Return the signed ListTenantEventsReply: those of `events`, the rows after `cursor`, that are its own."""
 
     async def list_events(
-        self, caller: Caller, *, nonce: bytes, page_token: bytes, row: RecordRow | None, events: tuple[EventRow, ...]
+        self,
+        caller: Caller,
+        *,
+        nonce: bytes,
+        page_token: bytes,
+        row: RecordRow | None,
+        events: tuple[EventRow, ...],
+        oldest: bool,
     ) -> SignedReply:
-        """Return the signed ListEventsReply over `events`, checked against the chain of `row`."""
+        """Return the signed ListEventsReply over `events`, checked against the chain of `row`.
+
+        `oldest` says that the store has none before these.
+        """
 
     async def probe(self) -> None:
         """Have the token do a known-answer operation."""

@@ -35,6 +35,15 @@ class FeedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class EventBase:
+    """Where a history begins whose older events are gone: the version of the newest that is, and the head there."""
+
+    record_id: bytes
+    version: int
+    chain_head: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One committed step: the record at `version`, replacing the row at `version - 1` (none at 0), and its event."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from strongroom_service.application.rows import Change, EventRow, FeedRow, RecordRow, VaultRow
+    from strongroom_service.application.rows import Change, EventBase, EventRow, FeedRow, RecordRow, VaultRow
 
 
 class RecordStore(Protocol):
@@ -60,6 +60,13 @@ class HistoryScan(Protocol):
 
     async def load_record(self, record_id: bytes) -> RecordRow | None:
         """See `RecordStore.load_record`."""
+
+    async def load_base(self, record_id: bytes) -> EventBase | None:
+        """Return where the record's history begins, None if it is whole.
+
+        Raises:
+            StoreUnavailable: the database gave no answer.
+        """
 
     async def scan_events(self, record_id: bytes, *, after_version: int, limit: int) -> tuple[EventRow, ...]:
         """Return at most `limit` events with a version above `after_version`, oldest first.

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from strongroom_service.application.strange_events import StrangeEvents
-from strongroom_service.domain.chains import ChainWalk, Finding, KeptHead, Named, Strange, Unread
+from strongroom_service.domain.chains import NO_HORIZON, ChainWalk, Finding, KeptHead, Named, Strange, Unread
+from strongroom_service.domain.records import GENESIS_HEAD
 
 if TYPE_CHECKING:
     from strongroom_service.application.evidence import EvidenceKeeper
     from strongroom_service.application.rows import EventRow, RecordRow
     from strongroom_service.application.stores import HistoryScan
     from strongroom_service.domain.checkpoints import Leaf
+    from strongroom_service.domain.clock import Millis
 
 Tell = Callable[[Finding], None]
 Fulfilled = Mapping[bytes, Mapping[int, frozenset[bytes]]]
@@ -42,13 +44,17 @@ class Kept:
     fulfilled: Fulfilled = field(default_factory=dict)
 
 
-async def verify_histories(scan: HistoryScan, *, kept: Kept, keeper: EvidenceKeeper | None, tell: Tell) -> Verified:
+async def verify_histories(
+    scan: HistoryScan, *, kept: Kept, keeper: EvidenceKeeper | None, tell: Tell, horizon: Millis = NO_HORIZON
+) -> Verified:
     """Walk every record's chain from its first event to its row; `tell` hears of each thing that is wrong.
+
+    A history may begin with an event of `horizon` or before in place of its first; a keeper tells its time.
 
     Raises:
         Fault: database or keeper failed; what was told until then holds.
     """
-    verification = _Verification(scan, kept=kept, keeper=keeper, tell=tell)
+    verification = _Verification(scan, kept=kept, keeper=keeper, tell=tell, horizon=horizon)
     after = b""
     while record_ids := await scan.scan_record_ids(after=after, limit=_IDS_AT_ONCE):
         for record_id in record_ids:
@@ -59,7 +65,10 @@ async def verify_histories(scan: HistoryScan, *, kept: Kept, keeper: EvidenceKee
 
 
 class _Verification:
-    def __init__(self, scan: HistoryScan, *, kept: Kept, keeper: EvidenceKeeper | None, tell: Tell) -> None:
+    def __init__(
+        self, scan: HistoryScan, *, kept: Kept, keeper: EvidenceKeeper | None, tell: Tell, horizon: Millis
+    ) -> None:
+        self._horizon = horizon
         self._scan = scan
         self._kept = kept
         self._keeper = keeper
@@ -75,7 +84,14 @@ class _Verification:
         fulfilled = self._fulfilled.pop(record_id, {})
         row = await self._scan.load_record(record_id)
         self.verified.records += 1
-        walk = ChainWalk(record_id, kept=self._kept_heads(leaf, fulfilled))
+        base = await self._scan.load_base(record_id)
+        walk = ChainWalk(
+            record_id,
+            kept=self._kept_heads(leaf, fulfilled),
+            from_version=0 if base is None else base.version,
+            from_head=GENESIS_HEAD if base is None else base.chain_head,
+            horizon=self._horizon,
+        )
         row = await self._walk(walk, record_id, row)
         for finding in walk.findings:
             self._find(finding)

@@ -25,6 +25,7 @@ from strongroom_service.bootstrap.operators import (
 )
 from strongroom_service.bootstrap.system import checkpoint_folder
 from strongroom_service.config.vault_file import load_vault_config
+from strongroom_service.domain.chains import NO_HORIZON
 from strongroom_service.domain.errors import Misconfigured, RecordRejected
 from strongroom_service.keeper.formats.checkpoint import check_signature
 from strongroom_service.keeper.fulfilments import read_fulfilments
@@ -144,12 +145,17 @@ async def _verify(config: VaultConfig, files: Sequence[CheckpointFile], *, ask_k
         reader = held.enter_context(contextlib.closing(SqliteReader.open_reader(config.database.path)))
         row = await reader.load_vault()
         findings += check_vault_row(newest, version=0 if row is None else row.version)
+        horizon = NO_HORIZON
         if keeper is not None:
-            findings += check_standing(newest, await open_vault(keeper, reader))
+            standing = await open_vault(keeper, reader)
+            horizon = standing.horizon
+            findings += check_standing(newest, standing)
         for finding in findings:
             say(str(finding))
         kept = Kept(checkpoint=f"checkpoint {newest.serial}", leaves=files[-1].leaves(), fulfilled=fulfilled)
-        verified = await verify_histories(reader, kept=kept, keeper=keeper, tell=lambda each: say(str(each)))
+        verified = await verify_histories(
+            reader, kept=kept, keeper=keeper, tell=lambda each: say(str(each)), horizon=horizon
+        )
     verified.findings += len(findings)
     say(summary_of(verified))
     return verified.findings == 0

@@ -17,6 +17,7 @@ from strongroom_service.bootstrap.operators import (
     pinned_fingerprints,
 )
 from strongroom_service.config.vault_file import load_vault_config
+from strongroom_service.domain.chains import NO_HORIZON
 from strongroom_service.domain.errors import Misconfigured
 from strongroom_service.keeper.formats.checkpoint import check_signature
 from strongroom_service.link.hardening import harden_process
@@ -63,9 +64,10 @@ async def _verify(config: VaultConfig, *, kept: Kept, ask_keeper: bool, say: Say
         keeper = await held.enter_async_context(operators_keeper(config)) if ask_keeper else None
         become_front(config)
         reader = held.enter_context(contextlib.closing(SqliteReader.open_reader(config.database.path)))
-        if keeper is not None:
-            await open_vault(keeper, reader)
-        return await verify_histories(reader, kept=kept, keeper=keeper, tell=lambda each: say(str(each)))
+        horizon = NO_HORIZON if keeper is None else (await open_vault(keeper, reader)).horizon
+        return await verify_histories(
+            reader, kept=kept, keeper=keeper, tell=lambda each: say(str(each)), horizon=horizon
+        )
 
 
 def run_events_export(config_path: Path, *, output: Path) -> ExportEnd:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from strongroom_service.bootstrap.system import FINGERPRINT_NAME, operator_socket
-from strongroom_service.domain.errors import Misconfigured
+from strongroom_service.domain.errors import KeeperUnavailable, Misconfigured
 from strongroom_service.link.hardening import harden_process
 from strongroom_service.link.operator_connection import connect_operator
 from strongroom_service.link.operator_keeper import OperatorKeeper
@@ -35,6 +35,23 @@ async def operators_keeper(config: VaultConfig) -> AsyncIterator[OperatorKeeper]
         yield OperatorKeeper(connection)
     finally:
         connection.close()
+
+
+@contextlib.asynccontextmanager
+async def all_keepers(config: VaultConfig) -> AsyncIterator[list[OperatorKeeper]]:
+    """Connect to every keeper that runs, as `operators_keeper`.
+
+    Raises:
+        KeeperUnavailable: there is none.
+    """
+    async with contextlib.AsyncExitStack() as held:
+        keepers = [await held.enter_async_context(operators_keeper(config))]
+        for index in range(config.keepers.count):
+            with contextlib.suppress(KeeperUnavailable):
+                connection = await connect_operator([operator_socket(config, index)])
+                held.callback(connection.close)
+                keepers.append(OperatorKeeper(connection))
+        yield keepers
 
 
 async def open_vault(keeper: OperatorKeeper, reader: SqliteReader) -> VaultStanding:

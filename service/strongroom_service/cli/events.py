@@ -46,3 +46,17 @@ def export(
 
     end = run_events_export(config, output=output)
     typer.echo(f"{end.records} records, {end.events} events in {output}")
+
+
+@events_app.command()
+def prune(
+    config: ConfigFile,
+    older_than: Annotated[
+        float, typer.Option(min=0.0, help="Days; the newest event before that stays, in each record.")
+    ],
+) -> None:
+    """Remove old events, as far as the last checkpoint covers them. What is left stays checkable."""
+    from strongroom_service.bootstrap.pruning import run_events_prune
+
+    pruned = run_events_prune(config, older_than_days=older_than)
+    typer.echo(f"{pruned.events} events of {pruned.records} records removed.")

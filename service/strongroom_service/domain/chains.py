@@ -11,7 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, unique
 
+from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.records import GENESIS_HEAD, next_head
+
+NO_HORIZON = Millis(0)
 
 
 @unique
@@ -69,9 +72,10 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A keeper opened the event in its place; the chain head that it was sealed after."""
+    """A keeper opened the event in its place; the chain head that it was sealed after, and its time."""
 
     previous_head: bytes
+    at: Millis
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +101,19 @@ class ChainWalk:
         kept: Mapping[int, Sequence[KeptHead]],
         from_version: int = 0,
         from_head: bytes = GENESIS_HEAD,
+        horizon: Millis = NO_HORIZON,
     ) -> None:
-        """Begin after `from_version`, where the chain had `from_head`; it must pass through the heads of `kept`."""
+        """Begin after `from_version`, where the chain had `from_head`; it must pass through the heads of `kept`.
+
+        Where events are gone before that, the first that is left must be of `horizon` or before.
+        """
         self._record_id = record_id
         self._kept = kept
         # Not known after a gap or a strange event, until a keeper tells it anew.
         self._head: bytes | None = from_head
         self._sure_until = from_version
+        self._from_version = from_version
+        self._horizon = horizon
         self.version = from_version
         self.findings: list[Finding] = []
 
@@ -114,13 +124,23 @@ class ChainWalk:
             self._head = None
         previous = self._head
         if isinstance(look, Opened):
-            if previous is not None and look.previous_head != previous:
+            if version == self._from_version + 1 > 1:
+                self._check_beginning(look, version=version)
+            elif previous is not None and look.previous_head != previous:
                 why = "an event of this record and version, but none of the chain that the next event goes on from"
                 self._find(Named.INSERTED, version - 1, why)
             previous = look.previous_head
         self.version = version
         self._head = None if previous is None or isinstance(look, Strange) else next_head(previous, sealed)
         self._compare()
+
+    def _check_beginning(self, look: Opened, *, version: int) -> None:
+        if look.at > self._horizon:
+            self._find(Named.REMOVED, self._from_version, "events up to this one are gone before their time")
+        if look.previous_head != self._head:
+            self._find(
+                Named.ALTERED, version, "the head that is kept in place of older events is not that before this one"
+            )
 
     def end(self, *, version: int, chain_head: bytes | None) -> None:
         """Compare the end with the row: its version and, where a keeper opened it, its chain head."""

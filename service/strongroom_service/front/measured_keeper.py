@@ -62,10 +62,19 @@ class MeasuredKeeper:
         return await self._measure(KeeperCallKind.FULFIL, answer)
 
     async def list_events(
-        self, caller: Caller, *, nonce: bytes, page_token: bytes, row: RecordRow | None, events: tuple[EventRow, ...]
+        self,
+        caller: Caller,
+        *,
+        nonce: bytes,
+        page_token: bytes,
+        row: RecordRow | None,
+        events: tuple[EventRow, ...],
+        oldest: bool,
     ) -> SignedReply:
         """See the port."""
-        answer = self._keeper.list_events(caller, nonce=nonce, page_token=page_token, row=row, events=events)
+        answer = self._keeper.list_events(
+            caller, nonce=nonce, page_token=page_token, row=row, events=events, oldest=oldest
+        )
         return await self._measure(KeeperCallKind.LIST_EVENTS, answer)
 
     async def list_tenant_events(

@@ -63,9 +63,12 @@ class Describer:
         return sign_answer(self.keys, ReceiptFor.GET_VAULT, nonce, reply, record=case.record)
 
     def list_events(
-        self, case: Case, nonce: bytes, *, page_token: bytes, rows: Sequence[frames_pb2.EventRow]
+        self, case: Case, nonce: bytes, *, page_token: bytes, rows: Sequence[frames_pb2.EventRow], oldest: bool
     ) -> SignedAnswer:
         """Return a signed page of history, checked gapless against the record's chain.
+
+        It ends at the genesis or, where the store has no older ones (`oldest`), at an event of a time that events need
+        not be kept from: what is gone before it is older still.
 
         Raises:
             InvalidField: the page token is not of this account.
@@ -76,9 +79,16 @@ class Describer:
             start = read_page_token(page_token, record_id=case.record_id, keys=self.keys.ceremony_keys)
         reply = vault_service_pb2.ListEventsReply(tenant=case.identity.tenant, account=case.identity.account)
         end = self._walk(case, start, rows, reply)
-        if end.version > 0:
+        all_read = len(reply.events) == len(rows)
+        if end.version > 0 and oldest and all_read and self._may_be_the_first(reply.events[-1]):
+            reply.first_version = end.version + 1
+        elif end.version > 0:
             reply.next_page_token = make_page_token(end, record_id=case.record_id, key=self.keys.ceremony_key)
         return sign_answer(self.keys, ReceiptFor.LIST_EVENTS, nonce, reply, record=case.record)
+
+    def _may_be_the_first(self, event: event_pb2.Event) -> bool:
+        """Tell whether those before it may be gone."""
+        return event.event_time.ToMilliseconds() <= self.keys.contents.events_horizon
 
     def _walk(
         self,

@@ -152,7 +152,9 @@ class KeeperHandler:
             case "list_events":
                 asked = call.list_events
                 case_ = self._cases.of_account(asked, opener=chamber.opener)
-                return chamber.describer.list_events(case_, asked.nonce, page_token=asked.page_token, rows=asked.events)
+                return chamber.describer.list_events(
+                    case_, asked.nonce, page_token=asked.page_token, rows=asked.events, oldest=asked.oldest
+                )
             case "list_tenant_events":
                 feed = call.list_tenant_events
                 return chamber.feeder.list_tenant_events(self._cases.of_feed(feed.tenant_caller), feed)

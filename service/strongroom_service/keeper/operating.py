@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from strongroom.keeper.v1 import frames_pb2, operator_pb2
 from strongroom_service.domain.checkpoints import BrokenCheckpoint, CheckpointHead, Leaf, LeafTree
+from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.errors import Fault, Misconfigured, RecordRejected, TokenFault
 from strongroom_service.keeper.formats.checkpoint import sign_checkpoint
 from strongroom_service.keeper.formats.export import ExportTally
 from strongroom_service.keeper.formats.sealing import Kind
 from strongroom_service.keeper.presented import StaleRow
 from strongroom_service.keeper.unsealing import event_key, unseal_event, unseal_own_record
-from strongroom_service.keeper.vault_keys import keep_checkpoint
+from strongroom_service.keeper.vault_keys import keep_checkpoint, keep_horizon
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,15 +60,21 @@ class OperatorHandler:
                 return self._open_vault(call.open_vault)
             case "open_records" | "open_events" | "find_place":
                 return self._look(call)
-            case "checkpoint_rows":
-                opened = [self._add_leaf(row) for row in call.checkpoint_rows.rows]
-                return operator_pb2.OperatorReply(open_records=operator_pb2.OpenRecordsReply(rows=opened))
             case "sweep":
                 return operator_pb2.OperatorReply(sweep=self._sweep(call.sweep.row))
-            case "finish_checkpoint":
-                return operator_pb2.OperatorReply(finish_checkpoint=self._finish_checkpoint())
+            case "checkpoint_rows" | "finish_checkpoint" | "set_horizon":
+                return self._for_vault_row(call)
             case _:
                 return self._export(call)
+
+    def _for_vault_row(self, call: operator_pb2.OperatorCall) -> operator_pb2.OperatorReply:
+        """Answer what leads to another row of the vault."""
+        if call.HasField("checkpoint_rows"):
+            opened = [self._add_leaf(row) for row in call.checkpoint_rows.rows]
+            return operator_pb2.OperatorReply(open_records=operator_pb2.OpenRecordsReply(rows=opened))
+        if call.HasField("finish_checkpoint"):
+            return operator_pb2.OperatorReply(finish_checkpoint=self._finish_checkpoint())
+        return operator_pb2.OperatorReply(set_horizon=self._set_horizon(Millis(call.set_horizon.horizon)))
 
     def _look(self, call: operator_pb2.OperatorCall) -> operator_pb2.OperatorReply:
         """Answer what changes and signs nothing."""
@@ -104,6 +111,7 @@ class OperatorHandler:
             checkpoint_sha256=contents.checkpoint_sha256,
             checkpoint_at=contents.checkpoint_at,
             keeper_time=self._clock.now(),
+            events_horizon=contents.events_horizon,
         )
         return operator_pb2.OperatorReply(vault_standing=standing)
 
@@ -119,7 +127,8 @@ class OperatorHandler:
             opened = unseal_event(self._keeper.keys, event, record_id=record_id)
         except RecordRejected:
             return operator_pb2.OpenedEventRow(opened=False)
-        return operator_pb2.OpenedEventRow(opened=True, previous_head=opened.previous_head)
+        at = opened.event.event_time.ToMilliseconds()
+        return operator_pb2.OpenedEventRow(opened=True, previous_head=opened.previous_head, at=at)
 
     def _find_place(self, call: operator_pb2.FindPlaceCall) -> operator_pb2.FindPlaceReply:
         try:
@@ -169,6 +178,12 @@ class OperatorHandler:
             signature=signed.signature,
             successor_sealed=keep_checkpoint(keys, head, random=self._random),
         )
+
+    def _set_horizon(self, horizon: Millis) -> operator_pb2.SetHorizonReply:
+        keys = self._keeper.keys
+        successor = keep_horizon(keys, horizon, random=self._random)
+        self._log.info("horizon_set", horizon=horizon)
+        return operator_pb2.SetHorizonReply(vault_version=keys.contents.version + 1, successor_sealed=successor)
 
     def _export_record(self, row: frames_pb2.Row) -> operator_pb2.ExportRecordReply:
         record = unseal_own_record(self._keeper.keys, row)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from strongroom_service.domain.checkpoints import NO_CHECKPOINT
 from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.epochs import EpochState
-from strongroom_service.domain.errors import RecordRejected
+from strongroom_service.domain.errors import Misconfigured, RecordRejected
 from strongroom_service.domain.fields import encode_fields
 from strongroom_service.keeper.formats.bundle import make_bundle, serial_of, transport_key_id
 from strongroom_service.keeper.formats.receipt import identity_fingerprint
@@ -119,6 +119,7 @@ def make_vault(
         checkpoint_sha256=NO_CHECKPOINT,
         checkpoint_serial=0,
         checkpoint_at=Millis(0),
+        events_horizon=Millis(0),
     )
     return contents.version, _seal(token, contents, random=random)
 
@@ -143,6 +144,19 @@ def keep_checkpoint(keys: VaultKeys, head: CheckpointHead, *, random: Callable[[
         checkpoint_at=head.made_at,
     )
     return _seal(keys.token, contents, random=random)
+
+
+def keep_horizon(keys: VaultKeys, horizon: Millis, *, random: Callable[[int], bytes]) -> bytes:
+    """Return the sealed successor of the vault row, by which events of `horizon` and before may be gone.
+
+    Raises:
+        Misconfigured: that would take back what may be gone already, or let go what no checkpoint has covered.
+    """
+    contents = keys.contents
+    if not contents.events_horizon <= horizon <= contents.checkpoint_at:
+        message = "events may go in the order of their time only, and only those before the last checkpoint"
+        raise Misconfigured(message)
+    return _seal(keys.token, replace(contents, version=contents.version + 1, events_horizon=horizon), random=random)
 
 
 def _next_bundle(

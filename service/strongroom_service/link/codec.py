@@ -94,7 +94,13 @@ def fulfil_call(caller: Caller | TenantCaller, *, completion: Completion, row: R
 
 
 def list_events_call(
-    caller: Caller, *, nonce: bytes, page_token: bytes, row: RecordRow | None, events: tuple[EventRow, ...]
+    caller: Caller,
+    *,
+    nonce: bytes,
+    page_token: bytes,
+    row: RecordRow | None,
+    events: tuple[EventRow, ...],
+    oldest: bool,
 ) -> frames.KeeperCall:
     """Return the call behind `Keeper.list_events`."""
     call = frames.ListEventsCall(
@@ -103,6 +109,7 @@ def list_events_call(
         row=_row(row),
         page_token=page_token,
         events=[frames.EventRow(version=event.version, sealed=event.sealed) for event in events],
+        oldest=oldest,
     )
     return frames.KeeperCall(request_id=caller.request_id, list_events=call)
 

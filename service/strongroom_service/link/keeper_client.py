@@ -153,10 +153,17 @@ class KeeperPool:
         return replies.signed_reply(await self._ask(call, row))
 
     async def list_events(
-        self, caller: Caller, *, nonce: bytes, page_token: bytes, row: RecordRow | None, events: tuple[EventRow, ...]
+        self,
+        caller: Caller,
+        *,
+        nonce: bytes,
+        page_token: bytes,
+        row: RecordRow | None,
+        events: tuple[EventRow, ...],
+        oldest: bool,
     ) -> SignedReply:
         """See the port."""
-        call = codec.list_events_call(caller, nonce=nonce, page_token=page_token, row=row, events=events)
+        call = codec.list_events_call(caller, nonce=nonce, page_token=page_token, row=row, events=events, oldest=oldest)
         return replies.signed_reply(await self._ask(call, row))
 
     async def list_tenant_events(

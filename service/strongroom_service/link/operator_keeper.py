@@ -57,6 +57,7 @@ class OperatorKeeper:
             digest=standing.checkpoint_sha256,
             made_at=Millis(standing.checkpoint_at),
             now=Millis(standing.keeper_time),
+            horizon=Millis(standing.events_horizon),
         )
 
     async def chain_head_of(self, row: RecordRow) -> bytes | None:
@@ -72,7 +73,7 @@ class OperatorKeeper:
             asked = operator_pb2.OpenEventsCall(record_id=part[0].record_id, events=map(_event, part))
             reply = await self._connection.ask(operator_pb2.OperatorCall(open_events=asked), reply="open_events")
             looks += (
-                Opened(each.previous_head) if each.opened else Strange()
+                Opened(each.previous_head, Millis(each.at)) if each.opened else Strange()
                 for each in _as_many(reply.open_events.events, len(part))
             )
         return tuple(looks)
@@ -125,6 +126,12 @@ class OperatorKeeper:
             signed=SignedCheckpoint(head=head, identity_public_key=made.identity_public_key, signature=made.signature),
             successor=VaultRow(version=made.vault_version, sealed=made.successor_sealed),
         )
+
+    async def set_horizon(self, horizon: Millis) -> VaultRow:
+        """Return the vault's row, to be committed, by which events of `horizon` and before may be gone."""
+        call = operator_pb2.OperatorCall(set_horizon=operator_pb2.SetHorizonCall(horizon=horizon))
+        made = (await self._connection.ask(call, reply="set_horizon")).set_horizon
+        return VaultRow(version=made.vault_version, sealed=made.successor_sealed)
 
     async def export_record(self, row: RecordRow) -> ExportedRecord:
         """See `ExportKeeper.export_record`."""

@@ -7,7 +7,7 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from strongroom_service.application.rows import Change, EventRow, FeedRow, RecordRow, VaultRow
+from strongroom_service.application.rows import Change, EventBase, EventRow, FeedRow, RecordRow, VaultRow
 from strongroom_service.domain.errors import StoreUnavailable
 from strongroom_service.store.migrations import require_known_schema
 from strongroom_service.store.sqlite_files import (
@@ -36,6 +36,7 @@ _SCAN_RECORD_IDS = (
     " ORDER BY record_id LIMIT ?2"
 )
 _LOAD_FEED = "SELECT position, record_id, version, sealed FROM events WHERE position > ? ORDER BY position LIMIT ?"
+_LOAD_BASE = "SELECT version, chain_head FROM event_bases WHERE record_id = ?"
 _LOAD_VAULT = "SELECT version, sealed FROM vault WHERE id = 1"
 _CHECK = "SELECT max(version) FROM schema_version"
 _MAX_INTEGER = 2**63 - 1
@@ -84,6 +85,12 @@ class SqliteReader:
     async def scan_record_ids(self, *, after: bytes, limit: int) -> tuple[bytes, ...]:
         """See `HistoryScan.scan_record_ids`."""
         return tuple(record_id for (record_id,) in self._query(_SCAN_RECORD_IDS, after, max(limit, 0)))
+
+    async def load_base(self, record_id: bytes) -> EventBase | None:
+        """See `HistoryScan.load_base`."""
+        for version, chain_head in self._query(_LOAD_BASE, record_id):
+            return EventBase(record_id=record_id, version=version, chain_head=chain_head)
+        return None
 
     async def scan_events(self, record_id: bytes, *, after_version: int, limit: int) -> tuple[EventRow, ...]:
         """See `HistoryScan.scan_events`."""

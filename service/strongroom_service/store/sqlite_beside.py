@@ -13,12 +13,19 @@ from strongroom_service.store.sqlite_files import connect
 from strongroom_service.store.sqlite_statements import write_row
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from strongroom_service.application.rows import Change, VaultRow
+    from strongroom_service.application.rows import Change, EventBase, VaultRow
 
 # The service's writer waits for two seconds at most; one transaction of ours is one row.
 _BUSY_SECONDS: Final = 5.0
+
+_KEEP_BASE: Final = (
+    "INSERT INTO event_bases (record_id, version, chain_head) VALUES (?, ?, ?) ON CONFLICT (record_id)"
+    " DO UPDATE SET version = excluded.version, chain_head = excluded.chain_head"
+)
+_REMOVE_EVENTS: Final = "DELETE FROM events WHERE record_id = ? AND version <= ?"
 
 
 class SqliteBeside(SqliteReader):
@@ -47,17 +54,36 @@ class SqliteBeside(SqliteReader):
         """See `VaultStore.commit_vault`."""
         self._write(row)
 
+    async def prune_events(self, base: EventBase) -> int:
+        """See `prune_histories.PrunedStore.prune_events`."""
+        with self._transaction() as cursor:
+            cursor.execute(_KEEP_BASE, (base.record_id, base.version, base.chain_head))
+            cursor.execute(_REMOVE_EVENTS, (base.record_id, base.version))
+            return cursor.rowcount
+
     def _write(self, row: Change | VaultRow) -> None:
+        with self._transaction() as cursor:
+            if not write_row(cursor, row):
+                raise VersionConflict("the row is at another version")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Cursor]:
+        """Commit what is done inside, durably; nothing of it if it raises.
+
+        Raises:
+            StoreUnavailable: the database refused; nothing was changed.
+            OutcomeUnknown: the commit failed.
+        """
         cursor = self._connection.cursor()
         try:
             cursor.execute("BEGIN IMMEDIATE")
-            written = write_row(cursor, row)
+            yield cursor
         except sqlite3.Error as error:
             self._connection.rollback()
             raise StoreUnavailable(f"not committed: {error}") from error
-        if not written:
+        except VersionConflict:
             self._connection.rollback()
-            raise VersionConflict("the row is at another version")
+            raise
         try:
             cursor.execute("COMMIT")
         except sqlite3.Error as error:

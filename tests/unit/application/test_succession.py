@@ -52,7 +52,7 @@ def test_vault_row_keeps_the_newest_or_one_after_it() -> None:
 
 
 def standing(serial: int, digest: bytes) -> VaultStanding:
-    return VaultStanding(serial=serial, digest=digest, made_at=Millis(1), now=Millis(2))
+    return VaultStanding(serial=serial, digest=digest, made_at=Millis(1), now=Millis(2), horizon=Millis(0))
 
 
 def test_what_the_row_says_is_compared_with_the_newest() -> None:

@@ -126,6 +126,7 @@ class GoesOn:
         self._histories = histories
         self._store = histories.store
         self.load_record = self._store.load_record
+        self.load_base = self._store.load_base
         self.scan_record_ids = self._store.scan_record_ids
 
     async def scan_events(self, record_id: bytes, *, after_version: int, limit: int) -> tuple[EventRow, ...]:

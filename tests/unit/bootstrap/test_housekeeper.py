@@ -15,5 +15,5 @@ HOUR = 3_600_000
 )
 def test_checkpoint_is_due_when_the_last_is_old_or_of_the_future(serial: int, age: int, *, due: bool) -> None:
     now = Millis(1_800_000_000_000)
-    standing = VaultStanding(serial=serial, digest=bytes(32), made_at=Millis(now - age), now=now)
+    standing = VaultStanding(serial=serial, digest=bytes(32), made_at=Millis(now - age), now=now, horizon=Millis(0))
     assert is_due(standing, every_hours=24.0) is due

@@ -63,7 +63,9 @@ def test_calls_carry_every_part_of_what_is_asked() -> None:
         ),
     )
     event = EventRow(record_id=b"r" * 32, version=6, at=5, sealed=b"event")
-    assert codec.list_events_call(CALLER, nonce=b"n", page_token=b"p", row=ROW, events=(event,)) == frames.KeeperCall(
+    assert codec.list_events_call(
+        CALLER, nonce=b"n", page_token=b"p", row=ROW, events=(event,), oldest=True
+    ) == frames.KeeperCall(
         request_id="request",
         list_events=frames.ListEventsCall(
             account_token="token",
@@ -71,6 +73,7 @@ def test_calls_carry_every_part_of_what_is_asked() -> None:
             row=WIRE_ROW,
             page_token=b"p",
             events=[frames.EventRow(version=6, sealed=b"event")],
+            oldest=True,
         ),
     )
 

@@ -21,7 +21,7 @@ from strongroom_client.notices import changes_seen, status_notices
 from strongroom_client.session import Session
 from strongroom_client.steps import Flow, Rpc, call
 from strongroom_client.verification.credential_sets import credential_set
-from strongroom_client.verification.histories import check_page, next_page_start
+from strongroom_client.verification.histories import check_page, page_end
 from strongroom_client.verification.positions import GENESIS, Position
 from strongroom_client.verification.receipts import ReceiptFor
 
@@ -127,7 +127,7 @@ def ask_page(session: Session, place: PageStart, *, known: Position) -> Flow[Pag
     reply = parse(vault_service_pb2.ListEventsReply, verified.reply)
     require_owner(session, tenant=reply.tenant, account=reply.account)
     start = verified.position if place.start is None else place.start
-    end = next_page_start(reply.next_page_token)
+    end = page_end(reply.next_page_token, first_version=reply.first_version)
     if end.version >= start.version > 0:
         raise ReplyMismatch("the history's next page does not lie before this one")
     check_page(reply.events, start=start, end=end, known=known)

@@ -31,6 +31,22 @@ def next_page_start(token: bytes) -> Position:
     return Position(int.from_bytes(token[:_VERSION_BYTES], "big"), token[_VERSION_BYTES : _VERSION_BYTES + HEAD_BYTES])
 
 
+def page_end(token: bytes, *, first_version: int) -> Position:
+    """Return the position before a page's oldest event.
+
+    A history need not reach back to the genesis: the vault says in its signed reply which event is the first that it
+    keeps. What its chain head is before that is not told, and nothing is compared with it.
+
+    Raises:
+        ReplyMismatch: the page token is none, or a page has both a next one and a first event.
+    """
+    if first_version == 0:
+        return next_page_start(token)
+    if token:
+        raise ReplyMismatch("the history has both a first event and a further page")
+    return Position(first_version - 1, GENESIS.chain_head)
+
+
 def check_page(events: Sequence[event_pb2.Event], *, start: Position, end: Position, known: Position) -> None:
     """Check that a page goes from `start` down to just above `end`, and through `known` if that lies in it.
 

@@ -59,6 +59,7 @@ class VaultContents:
     checkpoint_sha256: bytes
     checkpoint_serial: int
     checkpoint_at: Millis
+    events_horizon: Millis
 
     def active_epoch(self, purpose: KeyPurpose) -> int:
         """Return the epoch that is in use for `purpose`.
@@ -102,6 +103,7 @@ def encode_vault(contents: VaultContents) -> bytes:
         checkpoint_sha256=contents.checkpoint_sha256,
         checkpoint_serial=contents.checkpoint_serial,
         checkpoint_at=contents.checkpoint_at,
+        events_horizon=contents.events_horizon,
     )
     return message.SerializeToString(deterministic=True)
 
@@ -135,4 +137,5 @@ def decode_vault(serialized: bytes) -> VaultContents:
         checkpoint_sha256=message.checkpoint_sha256,
         checkpoint_serial=message.checkpoint_serial,
         checkpoint_at=Millis(message.checkpoint_at),
+        events_horizon=Millis(message.events_horizon),
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_SCRIPTS = ("0001_first.sql", "0002_feed.sql")
+_SCRIPTS = ("0001_first.sql", "0002_feed.sql", "0003_bases.sql")
 KNOWN_VERSION = len(_SCRIPTS)
 
 

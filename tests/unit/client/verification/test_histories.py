@@ -4,7 +4,7 @@ import pytest
 
 from strongroom.v1 import event_pb2
 from strongroom_client.errors import ReplyMismatch, VaultWentBack
-from strongroom_client.verification.histories import check_page, next_page_start
+from strongroom_client.verification.histories import check_page, next_page_start, page_end
 from strongroom_client.verification.positions import GENESIS, Position
 
 
@@ -56,3 +56,10 @@ def test_page_token_tells_where_the_next_page_begins() -> None:
     assert next_page_start(b"") == GENESIS
     with pytest.raises(ReplyMismatch):
         next_page_start(token[:-1])
+
+
+def test_history_may_begin_with_the_event_that_the_vault_says_is_its_first() -> None:
+    assert page_end(b"", first_version=0) == GENESIS
+    assert page_end(b"", first_version=40).version == 39
+    with pytest.raises(ReplyMismatch, match="both a first event and a further page"):
+        page_end(bytes(72), first_version=40)

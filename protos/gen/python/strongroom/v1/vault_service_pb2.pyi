@@ -1349,12 +1349,17 @@ class ListEventsReply(_message.Message):
     ACCOUNT_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FIRST_VERSION_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """The caller's tenant."""
     account: _builtins.str
     """The caller's account."""
     next_page_token: _builtins.bytes
     """For the next page; empty at the end of the history."""
+    first_version: _builtins.int
+    """Version of the oldest event that is kept, in the last page of a history whose older events are gone because they
+    were older than the vault keeps them; 0 otherwise.
+    """
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
         """Newest first, without a gap; at most 48 KiB in all."""
@@ -1366,10 +1371,11 @@ class ListEventsReply(_message.Message):
         account: _builtins.str = ...,
         events: _abc.Iterable[_event_pb2.Event] | None = ...,
         next_page_token: _builtins.bytes = ...,
+        first_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "events", b"events", "next_page_token", b"next_page_token", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "events", b"events", "first_version", b"first_version", "next_page_token", b"next_page_token", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -762,12 +762,15 @@ class ListEventsCall(_message.Message):
     ROW_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
+    OLDEST_FIELD_NUMBER: _builtins.int
     account_token: _builtins.str
     """Account token of the caller."""
     nonce: _builtins.bytes
     """Nonce of the caller."""
     page_token: _builtins.bytes
     """Page token of the caller."""
+    oldest: _builtins.bool
+    """Whether the store has none before these."""
     @_builtins.property
     def row(self) -> Global___Row:
         """The newest row; absent if there is none."""
@@ -784,10 +787,11 @@ class ListEventsCall(_message.Message):
         row: Global___Row | None = ...,
         page_token: _builtins.bytes = ...,
         events: _abc.Iterable[Global___EventRow] | None = ...,
+        oldest: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["row", b"row"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_token", b"account_token", "events", b"events", "nonce", b"nonce", "page_token", b"page_token", "row", b"row"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_token", b"account_token", "events", b"events", "nonce", b"nonce", "oldest", b"oldest", "page_token", b"page_token", "row", b"row"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

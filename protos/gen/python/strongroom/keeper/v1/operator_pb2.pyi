@@ -37,6 +37,7 @@ class OperatorCall(_message.Message):
     EXPORT_RECORD_FIELD_NUMBER: _builtins.int
     EXPORT_EVENTS_FIELD_NUMBER: _builtins.int
     FINISH_EXPORT_FIELD_NUMBER: _builtins.int
+    SET_HORIZON_FIELD_NUMBER: _builtins.int
     SWEEP_FIELD_NUMBER: _builtins.int
     call_id: _builtins.int
     """Chosen by the command, repeated in the answer."""
@@ -77,6 +78,10 @@ class OperatorCall(_message.Message):
         """The end of the export of this connection."""
 
     @_builtins.property
+    def set_horizon(self) -> Global___SetHorizonCall:
+        """Lets old events go."""
+
+    @_builtins.property
     def sweep(self) -> Global___SweepCall:
         """What is due to be erased in a record."""
 
@@ -93,13 +98,14 @@ class OperatorCall(_message.Message):
         export_record: Global___ExportRecordCall | None = ...,
         export_events: Global___ExportEventsCall | None = ...,
         finish_export: Global___FinishExportCall | None = ...,
+        set_horizon: Global___SetHorizonCall | None = ...,
         sweep: Global___SweepCall | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "checkpoint_rows", b"checkpoint_rows", "export_events", b"export_events", "export_record", b"export_record", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "open_vault", b"open_vault", "sweep", b"sweep"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "checkpoint_rows", b"checkpoint_rows", "export_events", b"export_events", "export_record", b"export_record", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "open_vault", b"open_vault", "set_horizon", b"set_horizon", "sweep", b"sweep"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "call_id", b"call_id", "checkpoint_rows", b"checkpoint_rows", "export_events", b"export_events", "export_record", b"export_record", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "open_vault", b"open_vault", "sweep", b"sweep"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "call_id", b"call_id", "checkpoint_rows", b"checkpoint_rows", "export_events", b"export_events", "export_record", b"export_record", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "open_vault", b"open_vault", "set_horizon", b"set_horizon", "sweep", b"sweep"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_call: _TypeAlias = _typing.Literal["open_vault", "open_records", "open_events", "find_place", "checkpoint_rows", "finish_checkpoint", "export_record", "export_events", "finish_export", "sweep"]  # noqa: Y015
+    _WhichOneofReturnType_call: _TypeAlias = _typing.Literal["open_vault", "open_records", "open_events", "find_place", "checkpoint_rows", "finish_checkpoint", "export_record", "export_events", "finish_export", "set_horizon", "sweep"]  # noqa: Y015
     _WhichOneofArgType_call: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_call) -> _WhichOneofReturnType_call | None: ...
 
@@ -120,6 +126,7 @@ class OperatorReply(_message.Message):
     EXPORT_RECORD_FIELD_NUMBER: _builtins.int
     EXPORT_EVENTS_FIELD_NUMBER: _builtins.int
     FINISH_EXPORT_FIELD_NUMBER: _builtins.int
+    SET_HORIZON_FIELD_NUMBER: _builtins.int
     SWEEP_FIELD_NUMBER: _builtins.int
     STALE_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
@@ -158,6 +165,10 @@ class OperatorReply(_message.Message):
         """To finish_export."""
 
     @_builtins.property
+    def set_horizon(self) -> Global___SetHorizonReply:
+        """To set_horizon."""
+
+    @_builtins.property
     def sweep(self) -> Global___SweepReply:
         """To sweep."""
 
@@ -181,15 +192,16 @@ class OperatorReply(_message.Message):
         export_record: Global___ExportRecordReply | None = ...,
         export_events: Global___ExportEventsReply | None = ...,
         finish_export: Global___FinishExportReply | None = ...,
+        set_horizon: Global___SetHorizonReply | None = ...,
         sweep: Global___SweepReply | None = ...,
         stale: _frames_pb2.StaleReply | None = ...,
         fault: _frames_pb2.FaultReply | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["export_events", b"export_events", "export_record", b"export_record", "fault", b"fault", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "reply", b"reply", "stale", b"stale", "sweep", b"sweep", "vault_standing", b"vault_standing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["export_events", b"export_events", "export_record", b"export_record", "fault", b"fault", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "reply", b"reply", "set_horizon", b"set_horizon", "stale", b"stale", "sweep", b"sweep", "vault_standing", b"vault_standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "export_events", b"export_events", "export_record", b"export_record", "fault", b"fault", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "reply", b"reply", "stale", b"stale", "sweep", b"sweep", "vault_standing", b"vault_standing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "export_events", b"export_events", "export_record", b"export_record", "fault", b"fault", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "reply", b"reply", "set_horizon", b"set_horizon", "stale", b"stale", "sweep", b"sweep", "vault_standing", b"vault_standing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_reply: _TypeAlias = _typing.Literal["vault_standing", "open_records", "open_events", "find_place", "finish_checkpoint", "export_record", "export_events", "finish_export", "sweep", "stale", "fault"]  # noqa: Y015
+    _WhichOneofReturnType_reply: _TypeAlias = _typing.Literal["vault_standing", "open_records", "open_events", "find_place", "finish_checkpoint", "export_record", "export_events", "finish_export", "set_horizon", "sweep", "stale", "fault"]  # noqa: Y015
     _WhichOneofArgType_reply: _TypeAlias = _typing.Literal["reply", b"reply"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_reply) -> _WhichOneofReturnType_reply | None: ...
 
@@ -205,6 +217,7 @@ class VaultStandingReply(_message.Message):
     CHECKPOINT_SHA256_FIELD_NUMBER: _builtins.int
     CHECKPOINT_AT_FIELD_NUMBER: _builtins.int
     KEEPER_TIME_FIELD_NUMBER: _builtins.int
+    EVENTS_HORIZON_FIELD_NUMBER: _builtins.int
     checkpoint_serial: _builtins.int
     """Serial of the last checkpoint, 0 before the first."""
     checkpoint_sha256: _builtins.bytes
@@ -213,6 +226,8 @@ class VaultStandingReply(_message.Message):
     """When it was made, unix milliseconds; 0 before the first."""
     keeper_time: _builtins.int
     """The keeper's time, unix milliseconds."""
+    events_horizon: _builtins.int
+    """Events of this time and before may be gone, but for the newest of them; unix milliseconds, 0 for none."""
     def __init__(
         self,
         *,
@@ -220,10 +235,11 @@ class VaultStandingReply(_message.Message):
         checkpoint_sha256: _builtins.bytes = ...,
         checkpoint_at: _builtins.int = ...,
         keeper_time: _builtins.int = ...,
+        events_horizon: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_at", b"checkpoint_at", "checkpoint_serial", b"checkpoint_serial", "checkpoint_sha256", b"checkpoint_sha256", "keeper_time", b"keeper_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_at", b"checkpoint_at", "checkpoint_serial", b"checkpoint_serial", "checkpoint_sha256", b"checkpoint_sha256", "events_horizon", b"events_horizon", "keeper_time", b"keeper_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -339,19 +355,23 @@ class OpenedEventRow(_message.Message):
 
     OPENED_FIELD_NUMBER: _builtins.int
     PREVIOUS_HEAD_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
     opened: _builtins.bool
     """Whether it opens as an event of this record and version."""
     previous_head: _builtins.bytes
     """Chain head before it, 32 bytes."""
+    at: _builtins.int
+    """When it was decided, unix milliseconds."""
     def __init__(
         self,
         *,
         opened: _builtins.bool = ...,
         previous_head: _builtins.bytes = ...,
+        at: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["opened", b"opened", "previous_head", b"previous_head"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "opened", b"opened", "previous_head", b"previous_head"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -796,3 +816,51 @@ class SweepReply(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SweepReply: _TypeAlias = SweepReply  # noqa: Y015
+
+@_typing.final
+class SetHorizonCall(_message.Message):
+    """Asks that events of this time and before may be gone, but for the newest of them in each record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HORIZON_FIELD_NUMBER: _builtins.int
+    horizon: _builtins.int
+    """Unix milliseconds; not before the one that holds, and not after the last checkpoint."""
+    def __init__(
+        self,
+        *,
+        horizon: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["horizon", b"horizon"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetHorizonCall: _TypeAlias = SetHorizonCall  # noqa: Y015
+
+@_typing.final
+class SetHorizonReply(_message.Message):
+    """The vault's row that says so."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VAULT_VERSION_FIELD_NUMBER: _builtins.int
+    SUCCESSOR_SEALED_FIELD_NUMBER: _builtins.int
+    vault_version: _builtins.int
+    """Version of the row."""
+    successor_sealed: _builtins.bytes
+    """The vault's row at vault_version, to be committed."""
+    def __init__(
+        self,
+        *,
+        vault_version: _builtins.int = ...,
+        successor_sealed: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["successor_sealed", b"successor_sealed", "vault_version", b"vault_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetHorizonReply: _TypeAlias = SetHorizonReply  # noqa: Y015

@@ -513,6 +513,7 @@ class VaultRowState(_message.Message):
     CHECKPOINT_SHA256_FIELD_NUMBER: _builtins.int
     CHECKPOINT_SERIAL_FIELD_NUMBER: _builtins.int
     CHECKPOINT_AT_FIELD_NUMBER: _builtins.int
+    EVENTS_HORIZON_FIELD_NUMBER: _builtins.int
     format: _builtins.int
     """1."""
     version: _builtins.int
@@ -525,6 +526,8 @@ class VaultRowState(_message.Message):
     """Its serial; 0 before the first."""
     checkpoint_at: _builtins.int
     """When it was made, unix milliseconds; 0 before the first."""
+    events_horizon: _builtins.int
+    """Events of this time (unix milliseconds) and before may be gone, but for the newest of them; 0 for none."""
     @_builtins.property
     def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeyState]:
         """Every key that the token must hold."""
@@ -544,10 +547,11 @@ class VaultRowState(_message.Message):
         checkpoint_sha256: _builtins.bytes = ...,
         checkpoint_serial: _builtins.int = ...,
         checkpoint_at: _builtins.int = ...,
+        events_horizon: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key_bundle", b"key_bundle"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_at", b"checkpoint_at", "checkpoint_serial", b"checkpoint_serial", "checkpoint_sha256", b"checkpoint_sha256", "created_at", b"created_at", "format", b"format", "key_bundle", b"key_bundle", "keys", b"keys", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_at", b"checkpoint_at", "checkpoint_serial", b"checkpoint_serial", "checkpoint_sha256", b"checkpoint_sha256", "created_at", b"created_at", "events_horizon", b"events_horizon", "format", b"format", "key_bundle", b"key_bundle", "keys", b"keys", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
