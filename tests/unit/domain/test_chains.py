@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from strongroom_service.domain.chains import ChainWalk, Finding, KeptHead, Look, Named, Opened, Strange, Unread
+from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.records import GENESIS_HEAD, next_head
 
 RECORD_ID = bytes(range(32))
@@ -30,8 +31,8 @@ def kept(version: int, head: bytes, *, named: Named = Named.ALTERED) -> Mapping[
     return {version: [KeptHead(chain_head=head, kept_by=CHECKPOINT, named=named)]}
 
 
-def opened(version: int) -> Opened:
-    return Opened(HEADS[version - 1])
+def opened(version: int, *, at: int = 0) -> Opened:
+    return Opened(HEADS[version - 1], Millis(at))
 
 
 def walk(
@@ -168,3 +169,35 @@ def test_finding_is_one_line() -> None:
     of_database = Finding(named=Named.RESTORED, record_id=b"", version=0, why="because")
     assert str(of_record) == "cut: record abcd version 7: because"
     assert str(of_database) == "restored: because"
+
+
+GONE = "events up to this one are gone before their time"
+OTHER_BASE = "the head that is kept in place of older events is not that before this one"
+
+
+def beginning(look: Opened, *, head: bytes, horizon: int) -> list[tuple[Named, int, str]]:
+    """What is told of a history that begins with version 3, and goes on as it should."""
+    chain = ChainWalk(RECORD_ID, kept={}, from_version=2, from_head=head, horizon=Millis(horizon))
+    chain.take(version=3, sealed=EVENTS[2], look=look)
+    chain.take(version=4, sealed=EVENTS[3], look=opened(4, at=horizon + 9))
+    chain.end(version=4, chain_head=HEADS[4])
+    return told(chain)
+
+
+def test_history_may_begin_with_an_event_of_the_horizon() -> None:
+    for at in (0, 99, 100):
+        assert beginning(opened(3, at=at), head=HEADS[2], horizon=100) == []
+
+
+def test_history_that_begins_after_the_horizon_has_lost_more() -> None:
+    assert beginning(opened(3, at=101), head=HEADS[2], horizon=100) == [(Named.REMOVED, 2, GONE)]
+
+
+def test_head_in_place_of_older_events_must_be_the_one_before() -> None:
+    assert beginning(opened(3, at=100), head=HEADS[1], horizon=100) == [(Named.ALTERED, 3, OTHER_BASE)]
+
+
+def test_time_of_the_first_event_is_nothing_to_a_whole_history() -> None:
+    chain = ChainWalk(RECORD_ID, kept={})
+    chain.take(version=1, sealed=EVENTS[0], look=opened(1, at=7))
+    assert told(chain) == []
