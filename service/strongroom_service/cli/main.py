@@ -16,6 +16,7 @@ from strongroom_service.bootstrap.system import DISTRIBUTION
 from strongroom_service.cli.checkpoint import checkpoint_app
 from strongroom_service.cli.events import events_app
 from strongroom_service.cli.options import ConfigFile
+from strongroom_service.cli.records import records_app
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.errors import Misconfigured, StrongroomError
@@ -33,6 +34,7 @@ config_app = typer.Typer(help="The configuration files.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(events_app, name="events")
 app.add_typer(checkpoint_app, name="checkpoint")
+app.add_typer(records_app, name="records")
 
 
 @app.command()

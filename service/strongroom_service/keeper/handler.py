@@ -95,6 +95,10 @@ class KeeperHandler:
         """Note that the token session is lost, as others who use it have found."""
         self._spent = True
 
+    def forget_presented(self, record_id: bytes) -> int:
+        """Forget the newest row that was presented of a record; return its version."""
+        return self._presented.forget(record_id)
+
     @property
     def keys(self) -> VaultKeys:
         """The keys of the vault's row that is open.

@@ -62,6 +62,8 @@ class OperatorHandler:
                 return self._look(call)
             case "sweep":
                 return operator_pb2.OperatorReply(sweep=self._sweep(call.sweep.row))
+            case "accept_older":
+                return operator_pb2.OperatorReply(accept_older=self._accept_older(call.accept_older.row))
             case "checkpoint_rows" | "finish_checkpoint" | "set_horizon":
                 return self._for_vault_row(call)
             case _:
@@ -178,6 +180,14 @@ class OperatorHandler:
             signature=signed.signature,
             successor_sealed=keep_checkpoint(keys, head, random=self._random),
         )
+
+    def _accept_older(self, row: frames_pb2.Row) -> operator_pb2.AcceptOlderReply:
+        unseal_own_record(self._keeper.keys, row)  # what does not open is accepted by nobody
+        newest_version = self._keeper.forget_presented(row.record_id)
+        self._log.error(
+            "older_row_accepted", record=row.record_id.hex(), version=row.version, newest_version=newest_version
+        )
+        return operator_pb2.AcceptOlderReply(newest_version=newest_version)
 
     def _set_horizon(self, horizon: Millis) -> operator_pb2.SetHorizonReply:
         keys = self._keeper.keys

@@ -48,6 +48,11 @@ class PresentedRows:
         if len(self._newest) > self._capacity:
             self._newest.popitem(last=False)
 
+    def forget(self, record_id: bytes) -> int:
+        """Forget what was presented of a record; return the newest version of it, 0 if none was."""
+        newest_version, _ = self._newest.pop(record_id, _NO_ROW)
+        return newest_version
+
 
 def _digest(sealed: bytes) -> bytes:
     return hashlib.sha256(sealed).digest()

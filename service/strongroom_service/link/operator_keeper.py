@@ -127,6 +127,15 @@ class OperatorKeeper:
             successor=VaultRow(version=made.vault_version, sealed=made.successor_sealed),
         )
 
+    async def accept_older(self, row: RecordRow) -> int:
+        """Have the keeper forget newer rows of this record than `row`; return the newest version it was presented.
+
+        Raises:
+            RecordRejected: the row does not open.
+        """
+        call = operator_pb2.OperatorCall(accept_older=operator_pb2.AcceptOlderCall(row=_row(row)))
+        return (await self._connection.ask(call, reply="accept_older")).accept_older.newest_version
+
     async def set_horizon(self, horizon: Millis) -> VaultRow:
         """Return the vault's row, to be committed, by which events of `horizon` and before may be gone."""
         call = operator_pb2.OperatorCall(set_horizon=operator_pb2.SetHorizonCall(horizon=horizon))

@@ -6,11 +6,14 @@ import stat
 import threading
 from pathlib import Path
 
+import pytest
+
 from deploy.development.environment import DevelopmentVault
 from strongroom.keeper.v1.frames_pb2 import KeeperCall, KeeperReply, ProbeCall
 from strongroom.keeper.v1.operator_pb2 import FinishCheckpointCall, OperatorCall, OperatorReply
 from strongroom_service.link.frames import FrameReader, encode_frame
-from tests.fakes.hand_client import HandClient
+from tests.contract.sqlite_hand import raw
+from tests.fakes.hand_client import HandClient, Told
 from tests.integration.link.support import RawClient
 from tests.integration.service.evidence import Said, strongroomd
 
@@ -69,3 +72,27 @@ def test_front_is_answered_while_everything_is_verified(development_vault: Devel
         verifying.join()
     assert said[0].code == 0
     assert answered > 5
+
+
+def test_row_that_went_back_is_refused_until_it_is_accepted(development_vault: DevelopmentVault) -> None:
+    with HandClient(development_vault) as client:
+        client.enroll()
+        database = development_vault.files.folder / "data" / "vault.db"
+        with raw(database) as connection:
+            before = {row[0]: row for row in connection.execute("SELECT record_id, version, sealed FROM records")}
+            client.release()
+            client.vault_reply()
+            after = {row[0]: row for row in connection.execute("SELECT record_id, version, sealed FROM records")}
+            [record_id] = [each for each, row in after.items() if row != before.get(each)]
+            _, version, sealed = before[record_id]
+            connection.execute("DELETE FROM events WHERE record_id = ? AND version > ?", (record_id, version))
+            connection.execute(
+                "UPDATE records SET version = ?, sealed = ? WHERE record_id = ?", (version, sealed, record_id)
+            )
+        with pytest.raises(Told, match="DATA_LOSS"):
+            client.vault_reply()
+        said = strongroomd(development_vault.files.config_file, "records", "accept-older", bytes(record_id).hex())
+        assert (said.code, said.errors) == (0, "")
+        assert f"is at version {version}." in said.lines[0]
+        assert any(f"takes {version} from now on" in line for line in said.lines[1:])
+        assert client.release() == [b"an envelope"]

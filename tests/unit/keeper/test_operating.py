@@ -206,3 +206,26 @@ def test_lost_token_is_told_and_replaces_the_keeper(operator: OperatorDesk) -> N
 def test_call_that_is_none_is_a_fault(operator: OperatorDesk) -> None:
     with refused_for("Misconfigured"):
         operator.ask(operator_pb2.OperatorCall())
+
+
+def test_older_row_is_taken_once_it_was_accepted(operator: OperatorDesk) -> None:
+    person = Person(operator.desk, "dora")
+    person.enroll()
+    older = person.row()
+    person.release()
+    person.begin_release()  # the keeper has seen version 3
+    operator.desk.store.rows[older.record_id] = older
+    with refused_for("STALE"):
+        person.begin_release()
+    call = operator_pb2.OperatorCall(accept_older=operator_pb2.AcceptOlderCall(row=older))
+    assert operator.ask(call).accept_older.newest_version == 3
+    person.begin_release()
+    [(_, told)] = [line for line in operator.desk.log.lines if line[0] == "older_row_accepted"]
+    assert told == {"record": older.record_id.hex(), "version": 2, "newest_version": 3}
+
+
+def test_row_that_does_not_open_is_not_accepted(operator: OperatorDesk) -> None:
+    row = operator.rows()[0]
+    with refused_for("RecordRejected"):
+        asked = operator_pb2.AcceptOlderCall(row=changed(row, version=2))
+        operator.ask(operator_pb2.OperatorCall(accept_older=asked))

@@ -47,3 +47,11 @@ def test_memory_is_bounded_and_forgets_what_was_presented_longest_ago() -> None:
     for record_id in (b"a", b"c"):
         with pytest.raises(StaleRow):
             rows.check(record_id, version=1, sealed=b"")
+
+
+def test_forgotten_record_may_begin_anywhere() -> None:
+    rows = PresentedRows(capacity=2)
+    rows.remember(b"alice", version=5, sealed=b"five")
+    assert rows.forget(b"alice") == 5
+    rows.check(b"alice", version=3, sealed=b"three")
+    assert rows.forget(b"alice") == 0

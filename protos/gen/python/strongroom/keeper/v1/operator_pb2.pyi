@@ -38,6 +38,7 @@ class OperatorCall(_message.Message):
     EXPORT_EVENTS_FIELD_NUMBER: _builtins.int
     FINISH_EXPORT_FIELD_NUMBER: _builtins.int
     SET_HORIZON_FIELD_NUMBER: _builtins.int
+    ACCEPT_OLDER_FIELD_NUMBER: _builtins.int
     SWEEP_FIELD_NUMBER: _builtins.int
     call_id: _builtins.int
     """Chosen by the command, repeated in the answer."""
@@ -82,6 +83,10 @@ class OperatorCall(_message.Message):
         """Lets old events go."""
 
     @_builtins.property
+    def accept_older(self) -> Global___AcceptOlderCall:
+        """Takes an older row of one record for good."""
+
+    @_builtins.property
     def sweep(self) -> Global___SweepCall:
         """What is due to be erased in a record."""
 
@@ -99,13 +104,14 @@ class OperatorCall(_message.Message):
         export_events: Global___ExportEventsCall | None = ...,
         finish_export: Global___FinishExportCall | None = ...,
         set_horizon: Global___SetHorizonCall | None = ...,
+        accept_older: Global___AcceptOlderCall | None = ...,
         sweep: Global___SweepCall | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "checkpoint_rows", b"checkpoint_rows", "export_events", b"export_events", "export_record", b"export_record", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "open_vault", b"open_vault", "set_horizon", b"set_horizon", "sweep", b"sweep"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_older", b"accept_older", "call", b"call", "checkpoint_rows", b"checkpoint_rows", "export_events", b"export_events", "export_record", b"export_record", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "open_vault", b"open_vault", "set_horizon", b"set_horizon", "sweep", b"sweep"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "call_id", b"call_id", "checkpoint_rows", b"checkpoint_rows", "export_events", b"export_events", "export_record", b"export_record", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "open_vault", b"open_vault", "set_horizon", b"set_horizon", "sweep", b"sweep"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_older", b"accept_older", "call", b"call", "call_id", b"call_id", "checkpoint_rows", b"checkpoint_rows", "export_events", b"export_events", "export_record", b"export_record", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "open_vault", b"open_vault", "set_horizon", b"set_horizon", "sweep", b"sweep"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_call: _TypeAlias = _typing.Literal["open_vault", "open_records", "open_events", "find_place", "checkpoint_rows", "finish_checkpoint", "export_record", "export_events", "finish_export", "set_horizon", "sweep"]  # noqa: Y015
+    _WhichOneofReturnType_call: _TypeAlias = _typing.Literal["open_vault", "open_records", "open_events", "find_place", "checkpoint_rows", "finish_checkpoint", "export_record", "export_events", "finish_export", "set_horizon", "accept_older", "sweep"]  # noqa: Y015
     _WhichOneofArgType_call: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_call) -> _WhichOneofReturnType_call | None: ...
 
@@ -127,6 +133,7 @@ class OperatorReply(_message.Message):
     EXPORT_EVENTS_FIELD_NUMBER: _builtins.int
     FINISH_EXPORT_FIELD_NUMBER: _builtins.int
     SET_HORIZON_FIELD_NUMBER: _builtins.int
+    ACCEPT_OLDER_FIELD_NUMBER: _builtins.int
     SWEEP_FIELD_NUMBER: _builtins.int
     STALE_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
@@ -169,6 +176,10 @@ class OperatorReply(_message.Message):
         """To set_horizon."""
 
     @_builtins.property
+    def accept_older(self) -> Global___AcceptOlderReply:
+        """To accept_older."""
+
+    @_builtins.property
     def sweep(self) -> Global___SweepReply:
         """To sweep."""
 
@@ -193,15 +204,16 @@ class OperatorReply(_message.Message):
         export_events: Global___ExportEventsReply | None = ...,
         finish_export: Global___FinishExportReply | None = ...,
         set_horizon: Global___SetHorizonReply | None = ...,
+        accept_older: Global___AcceptOlderReply | None = ...,
         sweep: Global___SweepReply | None = ...,
         stale: _frames_pb2.StaleReply | None = ...,
         fault: _frames_pb2.FaultReply | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["export_events", b"export_events", "export_record", b"export_record", "fault", b"fault", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "reply", b"reply", "set_horizon", b"set_horizon", "stale", b"stale", "sweep", b"sweep", "vault_standing", b"vault_standing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_older", b"accept_older", "export_events", b"export_events", "export_record", b"export_record", "fault", b"fault", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "reply", b"reply", "set_horizon", b"set_horizon", "stale", b"stale", "sweep", b"sweep", "vault_standing", b"vault_standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "export_events", b"export_events", "export_record", b"export_record", "fault", b"fault", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "reply", b"reply", "set_horizon", b"set_horizon", "stale", b"stale", "sweep", b"sweep", "vault_standing", b"vault_standing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_older", b"accept_older", "call_id", b"call_id", "export_events", b"export_events", "export_record", b"export_record", "fault", b"fault", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "reply", b"reply", "set_horizon", b"set_horizon", "stale", b"stale", "sweep", b"sweep", "vault_standing", b"vault_standing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_reply: _TypeAlias = _typing.Literal["vault_standing", "open_records", "open_events", "find_place", "finish_checkpoint", "export_record", "export_events", "finish_export", "set_horizon", "sweep", "stale", "fault"]  # noqa: Y015
+    _WhichOneofReturnType_reply: _TypeAlias = _typing.Literal["vault_standing", "open_records", "open_events", "find_place", "finish_checkpoint", "export_record", "export_events", "finish_export", "set_horizon", "accept_older", "sweep", "stale", "fault"]  # noqa: Y015
     _WhichOneofArgType_reply: _TypeAlias = _typing.Literal["reply", b"reply"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_reply) -> _WhichOneofReturnType_reply | None: ...
 
@@ -864,3 +876,49 @@ class SetHorizonReply(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetHorizonReply: _TypeAlias = SetHorizonReply  # noqa: Y015
+
+@_typing.final
+class AcceptOlderCall(_message.Message):
+    """Asks a keeper to forget that it was presented a newer row than this one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def row(self) -> _frames_pb2.Row:
+        """The row as the store has it; it must open."""
+
+    def __init__(
+        self,
+        *,
+        row: _frames_pb2.Row | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["row", b"row"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row", b"row"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptOlderCall: _TypeAlias = AcceptOlderCall  # noqa: Y015
+
+@_typing.final
+class AcceptOlderReply(_message.Message):
+    """It has."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NEWEST_VERSION_FIELD_NUMBER: _builtins.int
+    newest_version: _builtins.int
+    """The newest version that it was presented; 0 for none."""
+    def __init__(
+        self,
+        *,
+        newest_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["newest_version", b"newest_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptOlderReply: _TypeAlias = AcceptOlderReply  # noqa: Y015
