@@ -53,7 +53,7 @@ def filled(call: Message, name: str, operator: OperatorDesk) -> bytes:
     row = operator.rows()[0]
     if name in {"open_records", "checkpoint_rows"}:
         asked.rows.append(row)
-    elif name in {"export_record", "sweep"}:
+    elif name in {"export_record", "sweep", "accept_older"}:
         asked.row.CopyFrom(row)
     elif name == "open_events":
         asked.record_id = row.record_id
