@@ -200,6 +200,7 @@ def operator_calls() -> tuple[operator_pb2.OperatorCall, ...]:
         operator_pb2.OperatorCall(export_events=operator_pb2.ExportEventsCall(events=events)),
         operator_pb2.OperatorCall(finish_export=operator_pb2.FinishExportCall()),
         operator_pb2.OperatorCall(set_horizon=operator_pb2.SetHorizonCall(horizon=desk.clock.now())),
+        operator_pb2.OperatorCall(accept_older=operator_pb2.AcceptOlderCall(row=row)),
         operator_pb2.OperatorCall(sweep=operator_pb2.SweepCall(row=carol().row())),
     )
 
