@@ -44,7 +44,7 @@ MAX_INPUT_BYTES: Final = 16 * 1024
 HANG_SECONDS: Final = 10
 MEMORY_MEGABYTES: Final = 2048
 # Beside its time a process has this long to import, make its seeds and end.
-START_SECONDS: Final = 120
+START_SECONDS: Final = 300
 LAST_LINES: Final = 12
 TRACE_HEAD: Final = "=== Uncaught Python exception: ==="
 
