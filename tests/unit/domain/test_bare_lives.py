@@ -13,7 +13,7 @@ from strongroom_service.domain.errors import ClockUntrusted
 from strongroom_service.domain.lives import revive_set_aside, set_aside
 from strongroom_service.domain.orders import Order, decide_order
 from strongroom_service.domain.records import GENESIS_HEAD
-from strongroom_service.domain.steady_clock import ClockAnchor, check_synchronised
+from strongroom_service.domain.steady_clock import ClockAnchor, SteadyClock, check_synchronised
 from tests.fakes.account import OTHER_PASSKEY, REGISTER, RELEASE, STORE, Account
 
 
@@ -73,3 +73,14 @@ def test_clock_that_is_not_trusted_says_why() -> None:
     loose = Discipline(synchronised=True, max_error=Millis(11))
     with pytest.raises(ClockUntrusted, match=r"^the kernel's clock may be wrong by 11 ms$"):
         check_synchronised(loose, tolerance=Millis(10))
+
+
+def test_clock_of_the_first_millisecond_is_at_nothing() -> None:
+    """It never goes back, but nothing was before the first look."""
+
+    def nothing() -> Millis:
+        return Millis(0)
+
+    anchor = ClockAnchor(wall=Millis(0), running=Millis(0))
+    clock = SteadyClock(anchor=anchor, tolerance=Millis(5), wall=nothing, running=nothing, tell=lambda _: None)
+    assert clock.now() == 0

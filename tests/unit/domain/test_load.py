@@ -64,3 +64,7 @@ def test_who_holds_nothing_is_always_treated_fairly_while_there_is_a_slot(slots:
 @given(slots=st.integers(min_value=10, max_value=300), tenants=st.integers(min_value=1, max_value=3))
 def test_few_greedy_ones_never_take_the_last_slot(slots: int, tenants: int) -> None:
     assert sum(hold_as_much_as_possible(tenants, slots=slots)) < slots
+
+
+def test_three_times_what_is_free_is_the_most() -> None:
+    assert [is_fair(held, in_use=254, slots=256) for held in (5, 6)] == [True, False]
