@@ -26,6 +26,9 @@ class _Server(ThreadingHTTPServer):
         self.registry = registry
         super().__init__(address, _Handler)
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Tell nobody of a scraper that hung up: the base class would write a stack trace for each to the log."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import http.client
 import socket
+import struct
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from strongroom_service.domain.errors import Misconfigured
 from strongroom_service.telemetry.exposition import MetricsServer
 from strongroom_service.telemetry.metrics import Metrics
+from tests.fakes.stepped_vault import until
 
 
 @pytest.fixture
@@ -78,3 +81,14 @@ def test_port_in_use_is_a_fault_of_configuration(server: MetricsServer, metrics:
 def test_host_that_is_not_there_is_a_fault_of_configuration(metrics: Metrics) -> None:
     with pytest.raises(Misconfigured, match=r"metrics: cannot listen on 192\.0\.2\.1"):
         MetricsServer(registry=metrics.registry, host="192.0.2.1", port=0)
+
+
+def test_connection_that_breaks_off_writes_nothing(server: MetricsServer, capfd: pytest.CaptureFixture[str]) -> None:
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            # Nothing lingers: the server's answer meets a reset.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n" * 200)
+    assert ask(server, "/metrics")[0] == 200
+    until(lambda: not any("process_request" in thread.name for thread in threading.enumerate()), "all are answered")
+    assert capfd.readouterr().err == ""
