@@ -70,11 +70,8 @@ async def _make_now(config: VaultConfig, *, say: Say) -> None:
 
 async def make_with(
     config: VaultConfig, keeper: OperatorKeeper, *, is_due: Callable[[VaultStanding], bool], say: Say
-) -> bool:
-    """As the front's user: make a checkpoint through `keeper` if `is_due`, hand it over, and return whether it was due.
-
-    Raises as above.
-    """
+) -> None:
+    """As the front's user: make a checkpoint through `keeper` if `is_due`, and hand it over. Raises as above."""
     folder = CheckpointFolder(checkpoint_folder(config))
     with contextlib.ExitStack() as held:
         store = held.enter_context(contextlib.closing(SqliteBeside.open_beside(config.database.path)))
@@ -84,14 +81,13 @@ async def make_with(
             say(f"{recovered} had been made, and has its name now")
             await hand_over(config.checkpoints, recovered)
         if not is_due(standing):
-            return False
+            return
         last_leaves = _last_leaves(folder, standing, held=held, say=say)
         draft = held.enter_context(contextlib.closing(folder.begin()))
         head = await make_checkpoint(store, keeper=keeper, draft=draft, last_leaves=last_leaves)
         path = folder.publish(head.serial)
         say(f"checkpoint {head.serial}: {head.leaves} records in {path}")
     await hand_over(config.checkpoints, path)
-    return True
 
 
 def _last_leaves(

@@ -1,4 +1,4 @@
-"""What `serve` has done now and then by a child of its own: a checkpoint, when one is due, and a sweep with it."""
+"""What `serve` has done now and then by a child of its own: a checkpoint, when one is due."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from strongroom_service.bootstrap.checkpoints import make_with
 from strongroom_service.bootstrap.operators import become_front, operators_keeper
-from strongroom_service.bootstrap.sweep import sweep_with
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.errors import KeeperUnavailable, StrongroomError
 from strongroom_service.link.hardening import die_with_parent, harden_process
@@ -53,25 +52,12 @@ async def _keep_house(config: VaultConfig, heartbeat: Heartbeat | None, *, paren
         become_front(config)
         if heartbeat is not None:
             die_with_parent(parent_pid)  # the change of user id has cleared it
-        made = await make_with(
+        await make_with(
             config,
             keeper,
             is_due=lambda standing: is_due(standing, every_hours=config.checkpoints.every_hours),
             say=lambda text: log.info("checkpoint", said=text),
         )
-        if made:
-            await _sweep(config, keeper)
-
-
-async def _sweep(config: VaultConfig, keeper: OperatorKeeper) -> None:
-    """Sweep as often as checkpoints are made. What is due is gone for everybody already, so failing does no harm."""
-    log = get_logger()
-    try:
-        swept = await sweep_with(config, keeper)
-    except StrongroomError as error:
-        log.error("sweep_failed", error=type(error).__name__, why=str(error))  # noqa: TRY400  no traceback
-    else:
-        log.info("swept", looked_at=swept.looked_at, erased=swept.erased, moved_on=swept.moved_on)
 
 
 async def _patiently_connected(config: VaultConfig, held: contextlib.AsyncExitStack) -> OperatorKeeper:

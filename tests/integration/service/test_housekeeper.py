@@ -48,9 +48,6 @@ def test_checkpoints_are_made_and_handed_over_while_it_serves(tmp_path: Path) ->
         assert metric(vault, "strongroom_checkpoint_timestamp_seconds") >= made[-1].stat().st_mtime
         said = strongroomd(vault.files.config_file, "checkpoint", "verify", "--keeper")
         assert (said.code, said.errors) == (0, "")
-        until(lambda: len(logged(vault, "swept")) >= 1, "each is followed by a sweep")
-        swept = logged(vault, "swept")[-1]
-        assert (swept["looked_at"], swept["erased"], swept["moved_on"]) == (1, 0, 0)
         assert logged(vault, "chore_failed") == []
 
 
