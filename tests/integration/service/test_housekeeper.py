@@ -33,7 +33,11 @@ def metric(vault: DevelopmentVault, name: str) -> float:
 def test_checkpoints_are_made_and_handed_over_while_it_serves(tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     taken.mkdir()
-    code = "import pathlib, sys, time; (pathlib.Path(sys.argv[1]) / str(time.time_ns())).write_text(sys.stdin.read())"
+    # A name only once it is whole: the test looks on.
+    code = (
+        "import pathlib, sys, time; part = pathlib.Path(sys.argv[1]) / f'{time.time_ns()}.part';"
+        " part.write_text(sys.stdin.read()); part.rename(part.with_suffix('.whole'))"
+    )
     shape = VaultShape(
         keepers=1, checkpoints={"every_hours": OFTEN, "command": [sys.executable, "-c", code, str(taken)]}
     )
@@ -43,8 +47,8 @@ def test_checkpoints_are_made_and_handed_over_while_it_serves(tmp_path: Path) ->
         until(lambda: len(checkpoints(vault)) >= 2, "two checkpoints are made")
         assert client.release() == [b"an envelope"]
         made = checkpoints(vault)[:2]
-        until(lambda: len(list(taken.iterdir())) >= 2, "both are handed over")
-        assert {path.read_bytes() for path in made} <= {path.read_bytes() for path in taken.iterdir()}
+        until(lambda: len(list(taken.glob("*.whole"))) >= 2, "both are handed over")
+        assert {path.read_bytes() for path in made} <= {path.read_bytes() for path in taken.glob("*.whole")}
         assert metric(vault, "strongroom_checkpoint_timestamp_seconds") >= made[-1].stat().st_mtime
         said = strongroomd(vault.files.config_file, "checkpoint", "verify", "--keeper")
         assert (said.code, said.errors) == (0, "")
