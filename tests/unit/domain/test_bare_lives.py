@@ -9,7 +9,7 @@ import pytest
 from strongroom_service.domain.ceremonies import Operation
 from strongroom_service.domain.clock import Discipline, Millis
 from strongroom_service.domain.credentials import PolicyViolated, PolicyViolation
-from strongroom_service.domain.errors import ClockUntrusted
+from strongroom_service.domain.errors import ClockUntrusted, Reason, Refusal
 from strongroom_service.domain.lives import revive_set_aside, set_aside
 from strongroom_service.domain.orders import Order, decide_order
 from strongroom_service.domain.records import GENESIS_HEAD
@@ -73,6 +73,16 @@ def test_clock_that_is_not_trusted_says_why() -> None:
     loose = Discipline(synchronised=True, max_error=Millis(11))
     with pytest.raises(ClockUntrusted, match=r"^the kernel's clock may be wrong by 11 ms$"):
         check_synchronised(loose, tolerance=Millis(10))
+
+
+def test_what_is_not_there_is_told_as_nothing() -> None:
+    account = Account()
+    account.enroll()
+    account.complete(account.begin(RELEASE))
+    assert account.events[-1].envelope_sha256 == b""
+    account.fail()
+    assert account.held.ledger.cool_down_until == 0, "no cool-down follows the first failure"
+    assert (Refusal(Reason.BUSY).detail, Refusal(Reason.BUSY).retry_after_ms) == ("", None)
 
 
 def test_clock_of_the_first_millisecond_is_at_nothing() -> None:
