@@ -10,6 +10,7 @@ from strongroom_service.domain.ceremonies import Operation
 from strongroom_service.domain.clock import Discipline, Millis
 from strongroom_service.domain.credentials import PolicyViolated, PolicyViolation
 from strongroom_service.domain.errors import ClockUntrusted, Reason, Refusal
+from strongroom_service.domain.events import Evidence
 from strongroom_service.domain.lives import revive_set_aside, set_aside
 from strongroom_service.domain.orders import Order, decide_order
 from strongroom_service.domain.records import GENESIS_HEAD
@@ -35,6 +36,19 @@ def test_chain_heads_are_filled_in_by_the_commit() -> None:
     assert release is not None
     assert release.record.grants[-1].chain_head == GENESIS_HEAD
     assert revive_set_aside(reset_and_enrolled_anew().held).chain_head == GENESIS_HEAD
+
+
+def test_registration_fills_in_what_its_reply_and_its_event_need() -> None:
+    account = Account()
+    statement = account.begin(REGISTER)
+    decided = account.complete(statement, commit=False)
+    assert decided is not None
+    record, event = decided.record, decided.event
+    assert (record.tenant, record.account, record.chain_head) == ("notes", "alice", GENESIS_HEAD)
+    (grant,) = record.grants
+    assert (grant.version, grant.recipient, grant.archive_versions) == (1, b"", ())
+    assert (event.version, event.at, event.reason) == (1, account.now, "")
+    assert event.evidence == Evidence(ceremony=statement.request_bytes, assertion=None, attestation=None, cose_key=b"")
 
 
 def test_nothing_is_set_aside_inside_of_what_is_set_aside() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from strongroom_service.domain.ceremonies import Delete, Operation
+from strongroom_service.domain.ceremonies import Delete, Mode, Operation
 from strongroom_service.domain.credentials import PolicyViolated, PolicyViolation
 from strongroom_service.domain.errors import InvalidField, Refusal
 from strongroom_service.domain.lives import revive_set_aside
@@ -68,6 +68,11 @@ INVALID: list[tuple[Callable[[Account], object], str, str]] = [
         lambda account: account.begin(replace(ADD, credential_id=PASSKEY)),
         "request.add_credential.credential_id",
         "must not be in the vault already",
+    ),
+    (
+        lambda account: account.begin(replace(STORE, mode=Mode.VAULT_HELD)),
+        "request.store.mode",
+        "must be the mode chosen at registration",
     ),
     (add_a_seventeenth, "request.add_credential", "must not be the vault's passkey number 17"),
     (
