@@ -201,3 +201,10 @@ def test_time_of_the_first_event_is_nothing_to_a_whole_history() -> None:
     chain = ChainWalk(RECORD_ID, kept={})
     chain.take(version=1, sealed=EVENTS[0], look=opened(1, at=7))
     assert told(chain) == []
+
+
+def test_beginning_is_looked_at_wherever_events_are_gone_be_it_the_first_alone() -> None:
+    for begin in (1, 2):
+        chain = ChainWalk(RECORD_ID, kept={}, from_version=begin, from_head=HEADS[begin], horizon=Millis(10))
+        chain.take(version=begin + 1, sealed=EVENTS[begin], look=opened(begin + 1, at=11))
+        assert told(chain) == [(Named.REMOVED, begin, "events up to this one are gone before their time")]
