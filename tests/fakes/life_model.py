@@ -49,13 +49,17 @@ class LifeModel:
     quarantined: set[str] = field(default_factory=set)
     recovery: str = ""
 
+    @property
+    def is_closed(self) -> bool:
+        return self.failures >= self.limits.budget
+
     def why_waiting(self, now: int) -> str:
         if now >= self.closed_until:
             return ""
-        return "VAULT_CLOSED" if self.failures >= self.limits.budget else "COOLING_DOWN"
+        return "VAULT_CLOSED" if self.is_closed else "COOLING_DOWN"
 
     def fail(self, now: int) -> tuple[int, bool]:
-        """Count a failure; return the wait that it begins, and whether the budget is used up."""
+        """Count a failure; return by how much it is waited longer, and whether the budget is used up."""
         self.failures = min(self.failures + 1, self.limits.budget)
         exhausted = self.failures == self.limits.budget
         wait_ms = 0
@@ -63,8 +67,8 @@ class LifeModel:
             wait_ms = CLOSED_MS if self.limits.locks else 0
         elif self.failures >= FIRST_RUNG:
             wait_ms = 1_000 * self.limits.ladder_s[min(self.failures - FIRST_RUNG, len(self.limits.ladder_s) - 1)]
-        self.closed_until = now + wait_ms if wait_ms else 0
-        return wait_ms, exhausted
+        waited_until, self.closed_until = max(now, self.closed_until), now + wait_ms if wait_ms else 0
+        return max(0, self.closed_until - waited_until), exhausted
 
     def bury(self, state: str) -> None:
         self.state, self.confirmed, self.unconfirmed, self.recovery = state, 0, 0, ""

@@ -63,11 +63,14 @@ class RecordModel:
         if operation == "register":
             return "VAULT_EXISTS" if seen.life.state == "live" else ""
         if operation == "reopen_aside":
-            return "NO_VAULT" if seen.aside is None else seen.aside.why_waiting(self.now)
+            if seen.aside is None:
+                return "NO_VAULT"
+            # What is closed may be reopened by the recovery credential at any time; who signs is not known yet.
+            return "" if seen.aside.is_closed else seen.aside.why_waiting(self.now)
         if seen.life.state not in HOLDING:
             return "VAULT_EXHAUSTED" if seen.life.state == "exhausted" else "NO_VAULT"
         if operation == "reopen_closed":
-            return "" if seen.life.failures >= seen.life.limits.budget else "INVALID_FIELD"
+            return "" if seen.life.is_closed else "INVALID_FIELD"
         inert = "NO_VAULT" if seen.life.state == "inert" and operation not in {"store", "delete"} else ""
         return seen.life.why_waiting(self.now) or inert or seen.life.why_unfit(asked, self.now)
 

@@ -13,7 +13,15 @@ from strongroom_service.domain.records import Record, VaultState
 from tests.fakes.record_model import Begun
 from tests.properties.test_record_machine import Records
 
-CONTROL = settings(max_examples=300, stateful_step_count=40, print_blob=False, database=None, phases=[Phase.generate])
+# The same examples each time: a control that is found by luck would fail by bad luck.
+CONTROL = settings(
+    derandomize=True,
+    max_examples=1_000,
+    stateful_step_count=40,
+    print_blob=False,
+    database=None,
+    phases=[Phase.generate],
+)
 
 
 class Spoilt(Records):

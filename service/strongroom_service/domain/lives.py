@@ -32,9 +32,13 @@ def set_aside(record: Record, *, now: Millis) -> SetAside:
 
 
 def lengthen_grace(aside: SetAside, charged: Record, *, now: Millis) -> SetAside:
-    """Return what is set aside after a failure to reopen it: its grace stands still while it waits."""
-    waits_ms = max(0, charged.ledger.cool_down_until - now)
-    return replace(aside, record=charged, erase_at=Millis(aside.erase_at + waits_ms))
+    """Return what is set aside after a failure to reopen it: its grace stands still while it waits.
+
+    Only what is waited longer counts: a vault that is closed already was given its week before.
+    """
+    waits_until = max(now, aside.record.ledger.cool_down_until)
+    longer_ms = max(0, charged.ledger.cool_down_until - waits_until)
+    return replace(aside, record=charged, erase_at=Millis(aside.erase_at + longer_ms))
 
 
 def revive_set_aside(record: Record) -> Record:

@@ -41,6 +41,7 @@ def abused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Abused]:
     with DevelopmentVault(files) as vault:
         vault.init()
         vault.serve()
+        until(lambda: metrics_of(vault)["strongroom_keepers_connected"] == SHAPE.keepers, "both keepers are connected")
         before, started = find_children(vault.pid), vault.log_file.stat().st_size
         yield Abused(vault, stranger)
         assert find_children(vault.pid) == before, "a process was replaced"

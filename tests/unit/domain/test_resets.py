@@ -264,3 +264,16 @@ def test_recovery_credential_reopens_what_was_set_aside_closed_at_any_time() -> 
     account.order(Operation.RESET)
     account.complete(account.begin(REOPEN_SET_ASIDE), RecoveryVerified(), credential_id=RECOVERY)
     assert (account.held.state, account.held.ledger.failures, account.held.set_aside) == (VaultState.LIVE, 0, None)
+
+
+def test_grace_stands_still_once_for_a_time_that_is_waited_once() -> None:
+    """False recovery signatures are judged while it is closed; each moves its end, and the grace by as much."""
+    account = Account(policy=replace(LOCKING, cool_down_seconds=()))
+    account.enroll()
+    account.order(Operation.RESET)
+    account.fail(10, asking=REOPEN_SET_ASIDE)
+    assert account.held.set_aside is not None
+    erase_at = account.held.set_aside.erase_at
+    account.wait(seconds=DAY)
+    account.complete(account.begin(REOPEN_SET_ASIDE), WRONG, credential_id=RECOVERY)
+    assert account.held.set_aside.erase_at == erase_at + 1_000 * DAY
