@@ -60,6 +60,8 @@ class LifeModel:
 
     def fail(self, now: int) -> tuple[int, bool]:
         """Count a failure; return by how much it is waited longer, and whether the budget is used up."""
+        if self.is_closed and now < self.closed_until:
+            return 0, True
         self.failures = min(self.failures + 1, self.limits.budget)
         exhausted = self.failures == self.limits.budget
         wait_ms = 0

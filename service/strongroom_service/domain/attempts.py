@@ -74,8 +74,11 @@ def charge_failure(ledger: Ledger, policy: Policy, *, now: Millis) -> Ledger:
     """Count one wrong signature and start the cool-down that follows it.
 
     At the budget a vault that locks is closed; one that destroys needs no time, as nothing is left to open. The count
-    stops at the budget, where a closed vault stays until a good assertion.
+    stops at the budget, where a closed vault stays until a good assertion. While it is closed the recovery credential
+    alone is judged, and its failures move nothing: else whoever holds a login could keep a vault closed for ever.
     """
+    if is_exhausted(ledger, policy) and now < ledger.cool_down_until:
+        return ledger
     failures = min(ledger.failures + 1, policy.budget)
     seconds = policy.cool_down_after(failures)
     if failures == policy.budget and policy.on_exhaustion is OnExhaustion.LOCK:

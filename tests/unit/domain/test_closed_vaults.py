@@ -147,12 +147,16 @@ def test_passkey_does_not_reopen_before_its_time_and_does_after() -> None:
     assert account.held.ledger.failures == 0
 
 
-def test_wrong_recovery_signature_while_closed_closes_anew() -> None:
-    """Whoever knows the public key may try all week: each guess costs a week from then on, and is in the history."""
+def test_wrong_recovery_signature_while_closed_is_in_the_history_and_moves_nothing() -> None:
+    """Whoever has a login knows the public key: guesses that lengthened the closing would keep it closed for ever."""
     account = closed_vault()
     account.wait(seconds=WEEK - 1)
     account.complete(account.begin(REOPEN_CLOSED), WRONG, credential_id=RECOVERY)
     assert (account.held.ledger.failures, account.events[-1].outcome) == (10, Outcome.EXHAUSTED)
+    with refused(account, Reason.VAULT_CLOSED, seconds=1):
+        account.begin(RELEASE)
+    account.wait(seconds=1)
+    account.complete(account.begin(REOPEN_CLOSED), WRONG, credential_id=RECOVERY)
     with refused(account, Reason.VAULT_CLOSED, seconds=WEEK):
         account.begin(RELEASE)
 

@@ -56,15 +56,18 @@ def test_each_failure_ends_the_owners_live_ceremony_and_no_more(destroying: Owne
     assert destroying.shown().attempts_left == 10
 
 
-def test_closed_vault_is_kept_closed_by_false_recovery_signatures_and_never_destroyed(locking: Owner) -> None:
+def test_false_recovery_signatures_neither_keep_a_vault_closed_nor_destroy_it(locking: Owner) -> None:
     """Stated: these are judged at any time, so only rates slow them; between any two the recovery key reopens."""
     locking.fails(10)
+    ends_at = locking.shown().cool_down_end_time.ToMilliseconds()
     for _ in range(30):
+        locking.desk.clock.advance(seconds=HOUR)
         ceremony = locking.begin_reopening(CLOSED)
         with refused_for("NOT_VERIFIED"):
             locking.complete_call(ceremony, locking.recovery_call(ceremony, message=b"a guess"))
     shown = locking.shown()
     assert (shown.state, shown.closed, shown.attempts_left) == (resources_pb2.VAULT_STATE_LIVE, True, 0)
+    assert shown.cool_down_end_time.ToMilliseconds() == ends_at
     newest = locking.desk.list_events("alice").events[0]
     assert newest.outcome == event_pb2.EVENT_OUTCOME_EXHAUSTED
     ceremony = locking.begin_reopening(CLOSED)
