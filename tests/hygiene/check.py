@@ -1,4 +1,4 @@
-"""What no linter looks at: sizes, addresses of package registries, tests that do not run or that pages only name.
+"""What no linter looks at: sizes, addresses of package registries, tests that do not run, patches that do not fit.
 
 Reads the files git knows or would add, prints one line per finding, exits 1 if there is one.
 """
@@ -54,6 +54,14 @@ def missing_tests(path: Path) -> Iterator[str]:
                 yield f"{name}:{number}: there is no {pattern}{'::' if test else ''}{test}"
 
 
+def unfit_patches() -> Iterator[str]:
+    """Yield every planted defect that no longer fits the code that it is to break."""
+    for path in sorted((ROOT / "tests/planted").glob("*.patch")):
+        fits = subprocess.run(["git", "apply", "--check", str(path)], cwd=ROOT, check=False, capture_output=True)
+        if fits.returncode != 0:
+            yield f"{path.relative_to(ROOT).as_posix()}: does not apply any more"
+
+
 def findings(path: Path) -> Iterator[str]:
     """Yield what is wrong with one file; binary files have no lines to judge."""
     name = path.relative_to(ROOT).as_posix()
@@ -77,7 +85,7 @@ def findings(path: Path) -> Iterator[str]:
 
 def main() -> int:
     """Check every file; 1 if anything was found."""
-    found = [finding for path in files() for finding in findings(path)]
+    found = [*(finding for path in files() for finding in findings(path)), *unfit_patches()]
     print(*found, sep="\n", end="\n" if found else "")
     return int(bool(found))
 
