@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from strongroom_service.domain.ceremonies import Operation
+from strongroom_service.domain.ceremonies import Operation, SetPolicy
 from strongroom_service.domain.credentials import RecoveryVerified
 from strongroom_service.domain.errors import Reason
 from strongroom_service.domain.events import Outcome, Swept
@@ -276,3 +276,15 @@ def test_false_recovery_signatures_while_it_is_closed_move_no_grace() -> None:
     account.wait(seconds=DAY)
     account.complete(account.begin(REOPEN_SET_ASIDE), WRONG, credential_id=RECOVERY)
     assert account.held.set_aside.erase_at == account.events[-1].erase_at == erase_at
+
+
+def test_limits_of_the_newer_life_shorten_no_grace() -> None:
+    account = Account()
+    account.enroll()
+    account.order(Operation.RESET)
+    aside = account.held.set_aside
+    enroll_anew(account)
+    shorter = SetPolicy(policy=replace(account.held.policy, reset_grace_seconds=DAY))
+    account.complete(account.begin(shorter), credential_id=OTHER_PASSKEY)
+    assert account.held.policy.reset_grace_seconds == DAY
+    assert account.held.set_aside == aside
