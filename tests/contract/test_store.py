@@ -4,36 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from strongroom_service.application.rows import Change, EventRow, VaultRow
 from strongroom_service.domain.errors import StoreUnavailable, VersionConflict
-from strongroom_service.store.migrations import migrate
-from strongroom_service.store.sqlite import SqliteStore
-from tests.fakes.store import FakeStore
+from tests.contract.stores import KINDS, Store, opened
 
-Store = FakeStore | SqliteStore
 NEWEST = 2**64 - 1
 
 
-def fake(_: Path) -> Store:
-    return FakeStore()
-
-
-def sqlite(folder: Path) -> Store:
-    migrate(folder / "vault.db")
-    return SqliteStore.open(folder / "vault.db")
-
-
-@pytest.fixture(params=[fake, sqlite])
+@pytest.fixture(params=KINDS)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    opener: Callable[[Path], Store] = request.param
-    opened = opener(tmp_path)
-    yield opened
-    opened.close()
+    async with opened(request, tmp_path) as store:
+        yield store
 
 
 def record_id(name: str) -> bytes:
@@ -96,6 +82,22 @@ async def test_record_without_a_row_begins_at_version_one(store: Store) -> None:
 
     assert await store.load_record(record_id("a")) is None
     assert await events(store, "a") == ()
+
+
+async def test_row_that_stands_is_confirmed(store: Store) -> None:
+    await store.commit(change("a", 1))
+    await store.commit(change("a", 2))
+
+    await store.confirm(change("a", 2).record)
+    await store.confirm(change("a", 1).record)
+
+
+async def test_row_that_was_taken_back_is_not_confirmed(store: Store) -> None:
+    await store.commit(change("a", 1))
+
+    for lost in (change("a", 2).record, change("b", 1).record):
+        with pytest.raises(VersionConflict):
+            await store.confirm(lost)
 
 
 async def test_of_two_hundred_racing_changes_one_wins_at_each_version(store: Store) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from importlib import resources
 from pathlib import Path
 
@@ -16,26 +16,18 @@ from strongroom_service.store import migrations
 from strongroom_service.store.migrations import migrate
 from strongroom_service.store.sqlite import SqliteStore
 from tests.contract.sqlite_hand import raw
-from tests.fakes.store import FakeStore
-
-Store = FakeStore | SqliteStore
+from tests.contract.stores import KINDS, Store, opened
 
 
-def fake(_: Path) -> Store:
-    return FakeStore()
-
-
-def sqlite(folder: Path) -> Store:
+def sqlite(folder: Path) -> SqliteStore:
     migrate(folder / "vault.db")
     return SqliteStore.open(folder / "vault.db")
 
 
-@pytest.fixture(params=[fake, sqlite])
+@pytest.fixture(params=KINDS)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    opener: Callable[[Path], Store] = request.param
-    opened = opener(tmp_path)
-    yield opened
-    opened.close()
+    async with opened(request, tmp_path) as store:
+        yield store
 
 
 def record_id(number: int) -> bytes:

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from strongroom_service.application.rows import Change
 from strongroom_service.domain.errors import StoreUnavailable
-from strongroom_service.store.migrations import migrate
-from strongroom_service.store.sqlite import SqliteStore
+from strongroom_service.store.postgres import PostgresStore
 from tests.contract.sqlite_hand import raw
+from tests.contract.stores import KINDS, Store, opened
 from tests.fakes.store import FakeStore
 
-Store = FakeStore | SqliteStore
 
-
-def fake(_: Path) -> Store:
-    return FakeStore()
-
-
-def sqlite(folder: Path) -> Store:
-    migrate(folder / "vault.db")
-    return SqliteStore.open(folder / "vault.db")
-
-
-@pytest.fixture(params=[fake, sqlite])
+@pytest.fixture(params=KINDS)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    opener: Callable[[Path], Store] = request.param
-    opened = opener(tmp_path)
-    yield opened
-    opened.close()
+    async with opened(request, tmp_path) as store:
+        yield store
 
 
 def record_id(number: int) -> bytes:
@@ -93,13 +81,19 @@ async def test_closed_store_is_unavailable_to_scans(store: Store) -> None:
         await store.scan_events(record_id(1), after_version=0, limit=1)
 
 
-async def test_record_that_has_lost_its_row_or_its_events_is_still_found(store: Store, tmp_path: Path) -> None:
+async def test_record_that_has_lost_its_row_or_its_events_is_still_found(
+    store: Store, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     await fill(store, records=2, versions=1)
     if isinstance(store, FakeStore):
         del store.records[record_id(1)]
         del store.events[record_id(2)]
+    elif isinstance(store, PostgresStore):
+        with psycopg.connect(request.getfixturevalue("postgres_database")) as connection:
+            connection.execute("DELETE FROM records WHERE record_id = %s", (record_id(1),))
+            connection.execute("DELETE FROM events WHERE record_id = %s", (record_id(2),))
     else:
-        with raw(tmp_path / "vault.db") as connection:
-            connection.execute("DELETE FROM records WHERE record_id = ?", (record_id(1),))
-            connection.execute("DELETE FROM events WHERE record_id = ?", (record_id(2),))
+        with raw(tmp_path / "vault.db") as file:
+            file.execute("DELETE FROM records WHERE record_id = ?", (record_id(1),))
+            file.execute("DELETE FROM events WHERE record_id = ?", (record_id(2),))
     assert await store.scan_record_ids(after=b"", limit=10) == (record_id(1), record_id(2))

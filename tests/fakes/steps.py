@@ -149,6 +149,9 @@ class SteppedStore:
     async def load_record(self, record_id: bytes) -> RecordRow | None:
         return await self._inner.load_record(record_id)
 
+    async def confirm(self, row: RecordRow) -> None:
+        await self._inner.confirm(row)
+
     async def load_events(self, record_id: bytes, *, before_version: int, limit: int) -> tuple[EventRow, ...]:
         return await self._inner.load_events(record_id, before_version=before_version, limit=limit)
 

@@ -34,6 +34,12 @@ class FakeStore:
         await self._answer()
         return self.records.get(record_id)
 
+    async def confirm(self, row: RecordRow) -> None:
+        await self._answer()
+        standing = self.records.get(row.record_id)
+        if standing is None or standing.version < row.version:
+            raise VersionConflict
+
     async def load_events(self, record_id: bytes, *, before_version: int, limit: int) -> tuple[EventRow, ...]:
         await self._answer()
         below = [event for event in reversed(self.events.get(record_id, [])) if event.version < before_version]

@@ -72,6 +72,12 @@ class Attempts:
             if verdict.refusal is not None:
                 raise verdict.refusal
             row = verdict.change.record
+        elif row is not None:
+            # The grant was read, not committed by us, and whoever committed it may not know how that ended.
+            try:
+                await self._store.confirm(row)
+            except VersionConflict as conflict:
+                raise Refusal(Reason.BEGIN_AGAIN, detail="the attempt was taken back") from conflict
 
         # Another completion may be committed and presented before ours is fulfilled: its row carries our grant too.
         _, reply = await present(

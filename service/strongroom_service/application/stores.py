@@ -27,6 +27,16 @@ class RecordStore(Protocol):
             OutcomeUnknown: the change may have been written.
         """
 
+    async def confirm(self, row: RecordRow) -> None:
+        """Return once `row`, which was read here, is certainly durable.
+
+        A row that is read may stem from a commit whose outcome nobody was told, and which a failover may yet take back.
+
+        Raises:
+            VersionConflict: the row was taken back.
+            StoreUnavailable, OutcomeUnknown: nothing can be said of it.
+        """
+
     async def load_events(self, record_id: bytes, *, before_version: int, limit: int) -> tuple[EventRow, ...]:
         """Return at most `limit` events with a version below `before_version`, newest first.
 

@@ -7,11 +7,11 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from strongroom_service.bootstrap.databases import reading_store
 from strongroom_service.bootstrap.operators import all_keepers, become_front, open_vault
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.errors import Misconfigured
 from strongroom_service.link.hardening import harden_process
-from strongroom_service.store.sqlite import SqliteReader
 from strongroom_service.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ async def _accept(config: VaultConfig, record_id: bytes, *, say: Say) -> None:
     async with contextlib.AsyncExitStack() as held:
         keepers = await held.enter_async_context(all_keepers(config))
         become_front(config)
-        reader = held.enter_context(contextlib.closing(SqliteReader.open_reader(config.database.path)))
+        reader = await held.enter_async_context(reading_store(config))
         row = await reader.load_record(record_id)
         if row is None:
             raise Misconfigured("there is no row of that record")

@@ -16,6 +16,7 @@ from strongroom_service.application.succession import (
 )
 from strongroom_service.application.verify_histories import Kept, verify_histories
 from strongroom_service.bootstrap.checkpoint_command import hand_over
+from strongroom_service.bootstrap.databases import reading_store, store_beside
 from strongroom_service.bootstrap.evidence import summary_of
 from strongroom_service.bootstrap.operators import (
     become_front,
@@ -32,8 +33,6 @@ from strongroom_service.keeper.fulfilments import read_fulfilments
 from strongroom_service.link.hardening import harden_process
 from strongroom_service.store.checkpoint_files import CheckpointFile
 from strongroom_service.store.checkpoint_folder import CheckpointFolder
-from strongroom_service.store.sqlite import SqliteReader
-from strongroom_service.store.sqlite_beside import SqliteBeside
 from strongroom_service.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
@@ -73,8 +72,8 @@ async def make_with(
 ) -> None:
     """As the front's user: make a checkpoint through `keeper` if `is_due`, and hand it over. Raises as above."""
     folder = CheckpointFolder(checkpoint_folder(config))
-    with contextlib.ExitStack() as held:
-        store = held.enter_context(contextlib.closing(SqliteBeside.open_beside(config.database.path)))
+    async with contextlib.AsyncExitStack() as held:
+        store = await held.enter_async_context(store_beside(config))
         held.enter_context(folder.alone())
         standing = await open_vault(keeper, store)
         if (recovered := folder.recover(digest=standing.digest)) is not None:
@@ -91,7 +90,7 @@ async def make_with(
 
 
 def _last_leaves(
-    folder: CheckpointFolder, standing: VaultStanding, *, held: contextlib.ExitStack, say: Say
+    folder: CheckpointFolder, standing: VaultStanding, *, held: contextlib.AsyncExitStack, say: Say
 ) -> Iterator[Leaf]:
     files = folder.files()
     if not files:
@@ -142,7 +141,7 @@ async def _verify(config: VaultConfig, files: Sequence[CheckpointFile], *, ask_k
         fulfilled = _fulfilled(config, say=say)
         keeper = await held.enter_async_context(operators_keeper(config)) if ask_keeper else None
         become_front(config)
-        reader = held.enter_context(contextlib.closing(SqliteReader.open_reader(config.database.path)))
+        reader = await held.enter_async_context(reading_store(config))
         row = await reader.load_vault()
         findings += check_vault_row(newest, version=0 if row is None else row.version)
         horizon = NO_HORIZON

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 from strongroom_service.application.export_histories import export_histories
 from strongroom_service.application.verify_histories import Kept, Verified, verify_histories
+from strongroom_service.bootstrap.databases import reading_store
 from strongroom_service.bootstrap.operators import (
     become_front,
     open_vault,
@@ -22,7 +23,6 @@ from strongroom_service.domain.errors import Misconfigured
 from strongroom_service.keeper.formats.checkpoint import check_signature
 from strongroom_service.link.hardening import harden_process
 from strongroom_service.store.checkpoint_files import CheckpointFile
-from strongroom_service.store.sqlite import SqliteReader
 from strongroom_service.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ async def _verify(config: VaultConfig, *, kept: Kept, ask_keeper: bool, say: Say
     async with contextlib.AsyncExitStack() as held:
         keeper = await held.enter_async_context(operators_keeper(config)) if ask_keeper else None
         become_front(config)
-        reader = held.enter_context(contextlib.closing(SqliteReader.open_reader(config.database.path)))
+        reader = await held.enter_async_context(reading_store(config))
         horizon = NO_HORIZON if keeper is None else (await open_vault(keeper, reader)).horizon
         return await verify_histories(
             reader, kept=kept, keeper=keeper, tell=lambda each: say(str(each)), horizon=horizon
@@ -96,7 +96,7 @@ async def _export(config: VaultConfig, file: IO[str]) -> ExportEnd:
     async with contextlib.AsyncExitStack() as held:
         keeper = await held.enter_async_context(operators_keeper(config))
         become_front(config)
-        reader = held.enter_context(contextlib.closing(SqliteReader.open_reader(config.database.path)))
+        reader = await held.enter_async_context(reading_store(config))
         await open_vault(keeper, reader)
         return await export_histories(reader, keeper=keeper, write=file.write)
 

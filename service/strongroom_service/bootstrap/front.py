@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import uvloop
 
 from strongroom_service.application.attempt import Attempts
+from strongroom_service.bootstrap.databases import serving_store
 from strongroom_service.bootstrap.host_clock import inherited_anchor, steady_clock
 from strongroom_service.bootstrap.rates import make_rates
 from strongroom_service.bootstrap.reloading import Reloading, inherited_configuration
@@ -30,7 +31,6 @@ from strongroom_service.link.keeper_client import KeeperPool
 from strongroom_service.link.keeper_link import LinkTimes
 from strongroom_service.link.separation import check_front
 from strongroom_service.store.checkpoint_folder import CheckpointFolder
-from strongroom_service.store.sqlite import SqliteStore
 from strongroom_service.telemetry.exposition import MetricsServer
 from strongroom_service.telemetry.logs import configure_logging, get_logger
 from strongroom_service.telemetry.metrics import Metrics
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from grpc_health.v1._async import HealthServicer
 
+    from strongroom_service.bootstrap.databases import ServingStore
     from strongroom_service.config.configuration import Configuration
     from strongroom_service.front.rates import Rates
 
@@ -93,8 +94,8 @@ class _Front:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with contextlib.AsyncExitStack() as resources:
-            store = SqliteStore.open(self._config.database.path, observe_commit=self._observe_commit)
-            resources.callback(store.close)
+            opening = serving_store(self._config, observe_commit=self._observe_commit)
+            store = await resources.enter_async_context(opening)
             page = self._config.metrics
             resources.callback(MetricsServer(registry=self._metrics.registry, host=page.host, port=page.port).close)
             readiness = Readiness(
@@ -159,7 +160,7 @@ class _Front:
             self._metrics.configuration_waiting.set(len(self._reloading.note(newest)))
             self._metrics.configuration_loaded_at.set_to_current_time()
 
-    def _make_pool(self, store: SqliteStore, readiness: Readiness) -> KeeperPool:
+    def _make_pool(self, store: ServingStore, readiness: Readiness) -> KeeperPool:
         pool = KeeperPool(
             paths=[keeper_socket(self._config, index) for index in range(self._config.keepers.count)],
             load_vault=store.load_vault,

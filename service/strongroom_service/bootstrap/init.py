@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from strongroom_service.application.rows import VaultRow
+from strongroom_service.bootstrap.databases import make_schema, serving_store
 from strongroom_service.bootstrap.keeper import open_token
 from strongroom_service.bootstrap.serve import separated_children
 from strongroom_service.bootstrap.system import (
@@ -26,8 +27,6 @@ from strongroom_service.keeper.token.provision import FIRST_KEYS, make_missing_k
 from strongroom_service.keeper.token.session import writable_session
 from strongroom_service.keeper.vault_keys import make_vault, open_vault
 from strongroom_service.link.hardening import harden_process
-from strongroom_service.store.migrations import migrate
-from strongroom_service.store.sqlite import SqliteStore
 from strongroom_service.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
@@ -73,15 +72,15 @@ def run_init(config_path: Path) -> Initialised:
         with _as_keeper(config):
             held.enter_context(keys_lock(config.run_dir, exclusive=True))
         with _as_front(config):
-            migrate(config.database.path)
-            row = asyncio.run(_load(config.database.path))
+            make_schema(config)
+            row = asyncio.run(_load(config))
         with _as_keeper(config):
             made = [] if row is not None else _make_keys(config)
             new_row, fingerprint = _open_or_make_row(config, row)
         with _as_front(config):
             if row is None:
-                asyncio.run(_commit(config.database.path, new_row))
-            fingerprint_file = config.database.path.with_name(FINGERPRINT_NAME)
+                asyncio.run(_commit(config, new_row))
+            fingerprint_file = config.folder / FINGERPRINT_NAME
             fingerprint_file.write_text(f"{fingerprint}\n", encoding="ascii")
     return Initialised(
         made_keys=made,
@@ -111,13 +110,13 @@ def _open_or_make_row(config: VaultConfig, row: VaultRow | None) -> tuple[VaultR
         return row, keys.identity_fingerprint.hex()
 
 
-async def _load(path: Path) -> VaultRow | None:
-    with contextlib.closing(SqliteStore.open(path)) as store:
+async def _load(config: VaultConfig) -> VaultRow | None:
+    async with serving_store(config) as store:
         return await store.load_vault()
 
 
-async def _commit(path: Path, row: VaultRow) -> None:
-    with contextlib.closing(SqliteStore.open(path)) as store:
+async def _commit(config: VaultConfig, row: VaultRow) -> None:
+    async with serving_store(config) as store:
         await store.commit_vault(row)
 
 

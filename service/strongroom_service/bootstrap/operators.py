@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from strongroom_service.application.evidence import VaultStanding
+    from strongroom_service.bootstrap.databases import ReadingStore
     from strongroom_service.config.vault_file import VaultConfig
-    from strongroom_service.store.sqlite import SqliteReader
 
 _FINGERPRINT_BYTES = 32
 
@@ -54,7 +54,7 @@ async def all_keepers(config: VaultConfig) -> AsyncIterator[list[OperatorKeeper]
         yield keepers
 
 
-async def open_vault(keeper: OperatorKeeper, reader: SqliteReader) -> VaultStanding:
+async def open_vault(keeper: OperatorKeeper, reader: ReadingStore) -> VaultStanding:
     """Have the keeper open the vault's row as it stands in the database.
 
     Raises:
@@ -91,7 +91,7 @@ def pinned_fingerprints(config: VaultConfig, given: Sequence[str]) -> frozenset[
     """
     texts = list(given)
     if not texts:
-        path = config.database.path.with_name(FINGERPRINT_NAME)
+        path = config.folder / FINGERPRINT_NAME
         try:
             texts = [path.read_text(encoding="ascii").strip()]
         except (OSError, UnicodeDecodeError) as error:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from strongroom_service.application.prune_histories import Pruned, prune_histories
+from strongroom_service.bootstrap.databases import store_beside
 from strongroom_service.bootstrap.operators import all_keepers, become_front, open_vault
 from strongroom_service.bootstrap.system import checkpoint_folder
 from strongroom_service.config.vault_file import load_vault_config
@@ -16,7 +17,6 @@ from strongroom_service.domain.errors import Misconfigured, OutcomeUnknown, Vers
 from strongroom_service.link.hardening import harden_process
 from strongroom_service.store.checkpoint_files import CheckpointFile
 from strongroom_service.store.checkpoint_folder import CheckpointFolder
-from strongroom_service.store.sqlite_beside import SqliteBeside
 from strongroom_service.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from strongroom_service.application.evidence import VaultStanding
+    from strongroom_service.bootstrap.databases import StoreBeside
     from strongroom_service.config.vault_file import VaultConfig
     from strongroom_service.link.operator_keeper import OperatorKeeper
 
@@ -48,7 +49,7 @@ async def _prune(config: VaultConfig, *, older_than_days: float) -> Pruned:
     async with contextlib.AsyncExitStack() as held:
         keepers = await held.enter_async_context(all_keepers(config))
         become_front(config)
-        store = held.enter_context(contextlib.closing(SqliteBeside.open_beside(config.database.path)))
+        store = await held.enter_async_context(store_beside(config))
         standing = await open_vault(keepers[0], store)
         file = held.enter_context(_last_checkpoint(config, standing))
         horizon = Millis(min(standing.now - int(older_than_days * _DAY_MS), standing.made_at))
@@ -66,7 +67,7 @@ def _last_checkpoint(config: VaultConfig, standing: VaultStanding) -> Checkpoint
     raise Misconfigured(f"the last checkpoint is not in {folder.path}: run `strongroomd checkpoint make` first")
 
 
-async def _set_horizon(store: SqliteBeside, keepers: Sequence[OperatorKeeper], *, horizon: Millis) -> None:
+async def _set_horizon(store: StoreBeside, keepers: Sequence[OperatorKeeper], *, horizon: Millis) -> None:
     """Commit the horizon, and tell every keeper, before the first event goes: else they would miss it."""
     for _ in range(_MOST_TRIES):
         row = await keepers[0].set_horizon(horizon)

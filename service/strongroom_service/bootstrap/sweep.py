@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 from strongroom_service.application.sweep import Swept, sweep
+from strongroom_service.bootstrap.databases import store_beside
 from strongroom_service.bootstrap.operators import become_front, open_vault, operators_keeper
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.link.hardening import harden_process
-from strongroom_service.store.sqlite_beside import SqliteBeside
 from strongroom_service.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
@@ -40,6 +39,6 @@ async def _sweep_now(config: VaultConfig) -> Swept:
 
 async def sweep_with(config: VaultConfig, keeper: OperatorKeeper) -> Swept:
     """As the front's user: sweep through `keeper`. Raises as `run_sweep`."""
-    with contextlib.closing(SqliteBeside.open_beside(config.database.path)) as store:
+    async with store_beside(config) as store:
         await open_vault(keeper, store)
         return await sweep(store, keeper=keeper)

@@ -51,7 +51,7 @@ def operator_socket(config: VaultConfig, index: int) -> Path:
 
 def checkpoint_folder(config: VaultConfig) -> Path:
     """Return where checkpoints are kept."""
-    return config.checkpoints.folder or config.database.path.with_name("checkpoints")
+    return config.checkpoints.folder or config.folder / "checkpoints"
 
 
 @contextlib.contextmanager

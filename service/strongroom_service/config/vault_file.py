@@ -7,19 +7,18 @@ TLS key. Who opens a file says so when it cannot.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from strongroom_service.config.checkpoints import Checkpoints
-from strongroom_service.config.faults import FaultyFile, PathFromFile, Section, from_file, misconfigured, read_section
+from strongroom_service.config.databases import Database, PostgresDatabase, Postgresql, SqliteDatabase
+from strongroom_service.config.faults import FaultyFile, PathFromFile, Section, misconfigured, read_section
 from strongroom_service.config.files import DISK, ConfigFiles
 from strongroom_service.config.rates import Rates
 from strongroom_service.domain.clock import Millis
 
-_SQLITE = "sqlite:///"
 # A Unix socket's address holds 107 bytes; the rest is for the names of the sockets in the folder.
 _MAX_RUN_DIR_BYTES = 80
 # PKCS#11 section 3.5: a label is 32 bytes.
@@ -32,24 +31,6 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 Id = Annotated[int, Field(ge=1, le=2**32 - 2)]
 Seconds = Annotated[float, Field(gt=0, le=3_600)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-
-
-@dataclass(frozen=True, slots=True)
-class SqliteDatabase:
-    """A database in one file on a local disk."""
-
-    path: Path
-
-
-def _database(value: Any, info: ValidationInfo) -> SqliteDatabase:  # noqa: ANN401  not checked yet: that is its task
-    if not isinstance(value, str) or not value.startswith(_SQLITE):
-        message = "must be sqlite:///relative/path or sqlite:////absolute/path; this release offers no other database"
-        raise ValueError(message)
-    name = value.removeprefix(_SQLITE)
-    if name.endswith("/") or any(sign in name for sign in "?#%") or name == ":memory:":
-        message = "must name a file after sqlite:///, without ?, # and %"
-        raise ValueError(message)
-    return SqliteDatabase(from_file(Path(name), info))
 
 
 class Listen(Section):
@@ -194,8 +175,11 @@ class VaultConfig(Section):
     """All of `strongroom.toml`."""
 
     audience: Text = Field(description="The vault's name: what account tokens must carry as `aud`.")
-    database: Annotated[SqliteDatabase, BeforeValidator(_database)] = Field(
-        description="sqlite:///relative/path or sqlite:////absolute/path, on a local disk."
+    database: Database
+    data_dir: PathFromFile | None = Field(
+        default=None,
+        description="Folder for what commands write beside the database: the identity fingerprint and, unless they have"
+        " their own, checkpoints. Needed with PostgreSQL; else where the SQLite file is.",
     )
     run_dir: PathFromFile = Field(description="Folder for the sockets between front and keepers; not for other users.")
     tenants_dir: PathFromFile = Field(description="Folder with one TOML file per tenant.")
@@ -213,6 +197,7 @@ class VaultConfig(Section):
     )
     keepers: Keepers = Field(description="The keepers.")
     pkcs11: Pkcs11 = Field(description="The token.")
+    postgresql: Postgresql = Field(default_factory=Postgresql, description="What is asked of a PostgreSQL database.")
     users: Users | None = Field(default=None, description="User ids of the children; needed when started as root.")
     clock: ClockRules = Field(default_factory=ClockRules, description="How far the host's clock is believed.")
     limits: Limits = Field(default_factory=Limits, description="Limits of one front.")
@@ -228,11 +213,30 @@ class VaultConfig(Section):
         return run_dir
 
     @model_validator(mode="after")
+    def _fits_the_database(self) -> Self:
+        if isinstance(self.database, PostgresDatabase):
+            if self.data_dir is None:
+                message = "data_dir is needed with PostgreSQL"
+                raise ValueError(message)
+            if not self.database.trusted_transport and not self.postgresql.unverified_transport:
+                message = "database must have sslmode=verify-full for a host that is not this one"
+                raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
     def _separates_users(self) -> Self:
         if self.users is not None and not self.single_user and self.users.front_uid == self.users.keeper_uid:
             message = "users.front_uid and users.keeper_uid must differ, unless single_user is true"
             raise ValueError(message)
         return self
+
+    @property
+    def folder(self) -> Path:
+        """Where commands write what belongs beside the database."""
+        if self.data_dir is not None:
+            return self.data_dir
+        assert isinstance(self.database, SqliteDatabase)  # noqa: S101  by the rule above
+        return self.database.path.parent
 
 
 def load_vault_config(path: Path, *, files: ConfigFiles = DISK) -> VaultConfig:

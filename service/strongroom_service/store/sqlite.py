@@ -8,7 +8,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from strongroom_service.application.rows import Change, EventBase, EventRow, FeedRow, RecordRow, VaultRow
-from strongroom_service.domain.errors import StoreUnavailable
+from strongroom_service.domain.errors import StoreUnavailable, VersionConflict
 from strongroom_service.store.migrations import require_known_schema
 from strongroom_service.store.sqlite_files import (
     READER_BUSY_SECONDS,
@@ -184,6 +184,12 @@ class SqliteStore(SqliteReader):
     async def commit(self, change: Change) -> None:
         """See `RecordStore.commit`. A caller that is cancelled gives up the answer, not the commit."""
         await self._writer.submit(change)
+
+    async def confirm(self, row: RecordRow) -> None:
+        """See `RecordStore.confirm`. Here a row is visible only after the sync of its commit."""
+        current = await self.load_record(row.record_id)
+        if current is None or current.version < row.version:
+            raise VersionConflict("the row is older than what was read")
 
     async def commit_vault(self, row: VaultRow) -> None:
         """See `VaultStore.commit_vault`."""

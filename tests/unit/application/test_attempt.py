@@ -33,8 +33,18 @@ class JournalStore(FakeStore):
     def __init__(self, journal: list[str]) -> None:
         super().__init__()
         self._journal = journal
+        self.taken_back = False
+        self.confirming_fails: Fault | None = None
         self.may_finish = asyncio.Event()
         self.may_finish.set()
+
+    async def confirm(self, row: RecordRow) -> None:
+        self._journal.append(f"confirmed {row.version}")
+        if self.confirming_fails is not None:
+            raise self.confirming_fails
+        if self.taken_back:
+            self.set_version(row.version - 1)
+        await super().confirm(row)
 
     async def commit(self, change: Change) -> None:
         await self.may_finish.wait()
@@ -127,8 +137,28 @@ async def test_answer_that_was_granted_before_is_fulfilled_without_a_commit(benc
     bench.store.set_version(3)
     bench.keeper.already_granted = True
     assert (await bench.complete()).reply == b"fulfilled"
-    assert bench.keeper.journal == ["judge", "fulfil"]
+    assert bench.keeper.journal == ["judge", "confirmed 3", "fulfil"]
     assert bench.keeper.asked[-1]["row"] == bench.store.records[RECORD_ID]
+
+
+async def test_answer_that_was_granted_in_a_row_taken_back_is_not_given(bench: Bench) -> None:
+    bench.store.set_version(3)
+    bench.keeper.already_granted = True
+    bench.store.taken_back = True
+    with pytest.raises(Refusal) as told:
+        await bench.complete()
+    assert told.value.reason is Reason.BEGIN_AGAIN
+    assert bench.keeper.journal == ["judge", "confirmed 3"]
+
+
+@pytest.mark.parametrize("fault", [StoreUnavailable("cut off"), OutcomeUnknown("no standby")])
+async def test_answer_that_was_granted_before_needs_a_store_that_confirms_it(bench: Bench, fault: Fault) -> None:
+    bench.store.set_version(3)
+    bench.keeper.already_granted = True
+    bench.store.confirming_fails = fault
+    with pytest.raises(type(fault)):
+        await bench.complete()
+    assert bench.keeper.journal == ["judge", "confirmed 3"]
 
 
 async def test_caller_who_hangs_up_stops_nothing_that_was_judged(bench: Bench) -> None:

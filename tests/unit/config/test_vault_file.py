@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from strongroom_service.config.vault_file import SqliteDatabase, VaultConfig, load_vault_config
+from strongroom_service.config.databases import SqliteDatabase
+from strongroom_service.config.vault_file import VaultConfig, load_vault_config
 from strongroom_service.domain.errors import Misconfigured
 
 MINIMAL = """\
@@ -83,7 +84,7 @@ def test_all_faults_are_told_together_with_file_key_and_rule(tmp_path: Path) -> 
         MINIMAL.replace("port = 8443", "port = 70000\ncolour = 1")
         .replace('audience = "https://vault.example"', "")
         .replace("[keepers]", "[keepers]\ncount = 0")
-        .replace("sqlite:///data/strongroom.db", "postgresql://db/strongroom")
+        .replace("sqlite:///data/strongroom.db", "mysql://db/strongroom")
     )
 
     faults = faults_of(tmp_path, text)
@@ -92,7 +93,7 @@ def test_all_faults_are_told_together_with_file_key_and_rule(tmp_path: Path) -> 
     assert len(faults) == 5
     for rule in (
         "audience: is required",
-        "database: must be sqlite:///.*no other database",
+        "database: must be sqlite:///.* or postgresql://.*",
         r"listen\.port: .*less than or equal to 65535",
         "listen.colour: is not a known key",
         "keepers.count: .*greater than or equal to 1",
