@@ -81,7 +81,10 @@ class PostgresStore:
         """
         store = cls(rules, max_waiting=max_waiting, observe_commit=observe_commit)
         try:
-            await asyncio.gather(*(connection.open() for connection in (store._reading, *store._writing)))
+            opening = (connection.open() for connection in (store._reading, *store._writing))
+            for failure in await asyncio.gather(*opening, return_exceptions=True):  # each to its end
+                if failure is not None:
+                    raise failure
             yield store
         finally:
             store.close()

@@ -81,6 +81,9 @@ class PostgresConnection:
         self._connection = await self._connect()
         try:
             await self._demand_guarantees()
+        except OutcomeUnknown as unknown:  # of nothing that a caller asked for
+            self.drop()
+            raise StoreUnavailable(f"no standby confirmed what is to be read here: {unknown}") from unknown
         except BaseException:
             self.drop()
             raise
@@ -183,7 +186,7 @@ class PostgresConnection:
     async def _open_to_write(self) -> None:
         try:
             await self.open()
-        except (Misconfigured, OutcomeUnknown) as error:
+        except Misconfigured as error:
             raise StoreUnavailable(f"not fit to commit: {error}") from error
         self._doubt = None
 
@@ -280,11 +283,11 @@ def _has_ended(connection: AsyncConnection[Any]) -> bool:
         return True
     waiting = select.poll()
     waiting.register(connection.fileno(), select.POLLIN)
-    if waiting.poll(0):
-        try:
+    try:
+        while waiting.poll(0):  # a farewell and the end after it; or a setting that changed, which is no end
             connection.pgconn.consume_input()
-        except psycopg.Error:
-            return True
+    except psycopg.Error:
+        return True
     return connection.broken
 
 

@@ -1,0 +1,164 @@
+"""Which PostgreSQL is fit to serve from, and what replicas that share one keep to."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+
+import pytest
+
+from strongroom_service.application.rows import VaultRow
+from strongroom_service.domain.errors import VersionConflict
+from strongroom_service.store.postgres import PostgresStore
+from strongroom_service.store.postgres_connection import PostgresRules
+from strongroom_service.store.postgres_schema import KNOWN_VERSION
+from tests.contract.postgres_hand import (
+    PATIENCE_SECONDS,
+    hand,
+    migrated,
+    refused_to_open,
+)
+from tests.contract.test_store import change, event, events, record_id
+from tests.fixtures.postgres import PostgresServer, own_postgres
+
+# At connecting
+
+
+@pytest.mark.parametrize("setting", ["off", "local", "remote_write"])
+async def test_weak_commits_are_not_served_with(
+    rules: PostgresRules, postgres_server: PostgresServer, setting: str
+) -> None:
+    database = rules.conninfo.rpartition("/")[2]
+    postgres_server.execute(f"ALTER DATABASE {database} SET synchronous_commit = {setting}")
+    assert f"synchronous_commit is {setting}" in await refused_to_open(rules)
+
+
+async def test_remote_apply_is_served_with_where_on_is_asked_for_and_not_the_other_way_round(
+    rules: PostgresRules, postgres_server: PostgresServer
+) -> None:
+    assert "synchronous_commit is on" in await refused_to_open(replace(rules, synchronous_commit="remote_apply"))
+    database = rules.conninfo.rpartition("/")[2]
+    postgres_server.execute(f"ALTER DATABASE {database} SET synchronous_commit = remote_apply")
+    async with PostgresStore.open(rules) as store:
+        await store.check()
+
+
+async def test_server_without_a_named_standby_is_not_served_with_unless_told_to(rules: PostgresRules) -> None:
+    assert "synchronous_standby_names is empty" in await refused_to_open(replace(rules, single_node=False))
+
+
+async def test_database_without_a_schema_says_how_to_make_it(postgres_database: str) -> None:
+    told = await refused_to_open(PostgresRules(conninfo=postgres_database, single_node=True))
+    assert "run `strongroomd migrate`" in told
+
+
+async def test_database_of_a_newer_release_is_not_served_with(rules: PostgresRules) -> None:
+    with hand(rules) as connection:
+        connection.execute("INSERT INTO schema_version (version) VALUES (%s)", (KNOWN_VERSION + 1,))
+        connection.commit()
+    assert "newer than this release" in await refused_to_open(rules)
+
+
+async def test_server_that_does_not_sync_is_not_served_with() -> None:
+    with own_postgres({"fsync": "off"}) as server:
+        assert "fsync" in await refused_to_open(migrated(server))
+
+
+async def test_server_that_is_not_there_is_unavailable(own_server: PostgresServer) -> None:
+    rules = migrated(own_server)
+    own_server.stop()
+    assert "cannot connect" in await refused_to_open(rules)
+
+
+# Replicas
+
+
+def another(rules: PostgresRules) -> AbstractAsyncContextManager[PostgresStore]:
+    return PostgresStore.open(rules)
+
+
+async def test_of_the_racing_changes_of_three_replicas_one_wins_at_each_version(rules: PostgresRules) -> None:
+    async with another(rules) as one, another(rules) as two, another(rules) as three:
+        for version in (1, 2, 3):
+            racing = [(store, change("a", version, f"{index}")) for index, store in enumerate((one, two, three) * 20)]
+            done = await asyncio.gather(*(store.commit(each) for store, each in racing), return_exceptions=True)
+            assert sorted(type(each).__name__ for each in done) == ["NoneType"] + ["VersionConflict"] * 59
+            [winner] = [each for (_, each), answer in zip(racing, done, strict=True) if answer is None]
+            assert await three.load_record(record_id("a")) == winner.record
+        assert [past.version for past in await events(two, "a")] == [3, 2, 1]
+
+
+async def test_replicas_that_change_the_same_records_in_any_order_never_wait_in_a_circle(rules: PostgresRules) -> None:
+    names = [f"account {number}" for number in range(30)]
+    chance = random.Random(7)
+    async with another(rules) as one, another(rules) as two:
+        for version in range(1, 9):
+            calls = [(store, name) for store in (one, two) for name in chance.sample(names, len(names))]
+            done = await asyncio.gather(
+                *(store.commit(change(name, version)) for store, name in calls), return_exceptions=True
+            )
+            assert {type(each) for each in done} <= {type(None), VersionConflict}
+            won = [name for (_, name), answer in zip(calls, done, strict=True) if answer is None]
+            assert sorted(won) == sorted(names)
+
+
+async def test_vault_row_of_two_replicas_moves_on_once(rules: PostgresRules) -> None:
+    async with another(rules) as one, another(rules) as two:
+        rows = [VaultRow(version=1, sealed=name) for name in (b"one", b"two")]
+        done = await asyncio.gather(one.commit_vault(rows[0]), two.commit_vault(rows[1]), return_exceptions=True)
+        assert sorted(type(each).__name__ for each in done) == ["NoneType", "VersionConflict"]
+        assert await one.load_vault() == await two.load_vault() == rows[done.index(None)]
+
+
+async def test_feed_never_passes_a_commit_that_is_still_under_way(rules: PostgresRules) -> None:
+    async with another(rules) as one, another(rules) as two:
+        with hand(rules) as slow:
+            late = change("late", 1)
+            slow.execute("INSERT INTO records VALUES (%s, 1, %s)", (late.record_id, late.sealed_record))
+            slow.execute("INSERT INTO events VALUES (%s, 1, %s, %s)", (late.record_id, late.at, late.sealed_event))
+            slow.execute("INSERT INTO feed_waiting (record_id, version) VALUES (%s, 1)", (late.record_id,))
+            await one.commit(change("early", 1))
+            [seen] = await two.load_feed(after_position=0, limit=10)
+            assert seen.record_id == record_id("early")
+            slow.commit()
+        [then] = await one.load_feed(after_position=seen.position, limit=10)
+        assert (then.record_id, then.position > seen.position) == (late.record_id, True)
+
+
+async def test_feed_that_many_read_while_others_commit_has_every_event_once(rules: PostgresRules) -> None:
+    async def follow(store: PostgresStore, told: list[tuple[bytes, int]], enough: int) -> None:
+        position = 0
+        while len(told) < enough:
+            page = await store.load_feed(after_position=position, limit=7)
+            told.extend((row.record_id, row.version) for row in page)
+            position = page[-1].position if page else position
+            await asyncio.sleep(0)
+
+    async def write(store: PostgresStore, names: list[str]) -> None:
+        for version in (1, 2, 3):
+            await asyncio.gather(*(store.commit(change(name, version)) for name in names))
+
+    names = [f"account {number}" for number in range(40)]
+    told: tuple[list[tuple[bytes, int]], list[tuple[bytes, int]]] = ([], [])
+    async with another(rules) as one, another(rules) as two:
+        await asyncio.wait_for(
+            asyncio.gather(
+                write(one, names[:20]), write(two, names[20:]), follow(one, told[0], 120), follow(two, told[1], 120)
+            ),
+            timeout=PATIENCE_SECONDS,
+        )
+    expected = sorted((record_id(name), version) for name in names for version in (1, 2, 3))
+    assert told[0] == told[1]
+    assert sorted(told[0]) == expected
+    for name in names:
+        assert [version for key, version in told[0] if key == record_id(name)] == [1, 2, 3]
+
+
+async def test_event_of_a_record_follows_its_row(rules: PostgresRules) -> None:
+    async with another(rules) as one:
+        await one.commit(change("a", 1))
+    async with another(rules) as two:
+        await two.commit(change("a", 2))
+        assert await events(two, "a") == (event(change("a", 2)), event(change("a", 1)))
