@@ -19,6 +19,8 @@ from tests.contract.postgres_hand import (
     hand,
     migrated,
     refused_to_open,
+    until,
+    waiting_for,
 )
 from tests.contract.test_store import change, event, events, record_id
 from tests.fixtures.postgres import PostgresServer, own_postgres
@@ -90,7 +92,26 @@ async def test_of_the_racing_changes_of_three_replicas_one_wins_at_each_version(
         assert [past.version for past in await events(two, "a")] == [3, 2, 1]
 
 
-async def test_replicas_that_change_the_same_records_in_any_order_never_wait_in_a_circle(rules: PostgresRules) -> None:
+async def test_rows_are_locked_in_the_order_of_their_keys(
+    rules: PostgresRules, postgres_server: PostgresServer
+) -> None:
+    """Two replicas that lock the same rows in different orders would wait for each other in a circle."""
+    names = [f"account {number}" for number in range(20)]
+    keys = sorted(map(record_id, names))
+    async with another(rules) as one:
+        await asyncio.gather(*(one.commit(change(name, 1)) for name in names))
+        with hand(rules) as holder, hand(rules) as looker:
+            holder.execute("SELECT 1 FROM records WHERE record_id = %s FOR UPDATE", (keys[10],))
+            committing = asyncio.gather(*(one.commit(change(name, 2)) for name in names))
+            await until(lambda: bool(waiting_for(postgres_server, "transactionid")), "the commit waits")
+            free = looker.execute("SELECT record_id FROM records ORDER BY record_id FOR UPDATE SKIP LOCKED").fetchall()
+            assert [bytes(key) for (key,) in free] == keys[11:]
+            looker.rollback()
+            holder.rollback()
+        await committing
+
+
+async def test_replicas_that_change_the_same_records_in_any_order_each_win_or_lose(rules: PostgresRules) -> None:
     names = [f"account {number}" for number in range(30)]
     chance = random.Random(7)
     async with another(rules) as one, another(rules) as two:
@@ -125,6 +146,23 @@ async def test_feed_never_passes_a_commit_that_is_still_under_way(rules: Postgre
             slow.commit()
         [then] = await one.load_feed(after_position=seen.position, limit=10)
         assert (then.record_id, then.position > seen.position) == (late.record_id, True)
+
+
+async def test_reader_of_the_feed_waits_for_another_who_is_placing_events(
+    rules: PostgresRules, postgres_server: PostgresServer
+) -> None:
+    async with another(rules) as one:
+        await one.commit(change("a", 1))
+        await one.commit(change("b", 1))
+        with hand(rules) as other:
+            other.execute("SELECT position FROM feed_end FOR UPDATE")
+            other.execute("DELETE FROM feed_waiting WHERE record_id = %s", (record_id("a"),))
+            other.execute("INSERT INTO feed (position, record_id, version) VALUES (1, %s, 1)", (record_id("a"),))
+            other.execute("UPDATE feed_end SET position = 1")
+            reading = asyncio.create_task(one.load_feed(after_position=0, limit=10))
+            await until(lambda: bool(waiting_for(postgres_server, "transactionid")), "the reader waits")
+            other.commit()
+        assert [(row.position, row.record_id) for row in await reading] == [(1, record_id("a")), (2, record_id("b"))]
 
 
 async def test_feed_that_many_read_while_others_commit_has_every_event_once(rules: PostgresRules) -> None:
