@@ -56,6 +56,7 @@ class VaultShape:
         settings: further lines at the head of strongroom.toml.
         keeper_settings: further lines of its [keepers].
         limits: lines of its [limits].
+        postgresql: lines of its [postgresql]; settings then names the database and the data_dir.
         checkpoints: lines of its [checkpoints].
         rates: lines of its [rates.peer] and so on, by default so high that nobody meets them, and of [rates.redis].
     """
@@ -67,6 +68,7 @@ class VaultShape:
     settings: Mapping[str, int | float | str] = field(default_factory=dict)
     keeper_settings: Mapping[str, int | float] = field(default_factory=dict)
     limits: Mapping[str, int | float] = field(default_factory=dict)
+    postgresql: Mapping[str, float | str] = field(default_factory=dict)
     checkpoints: Mapping[str, float | str | Sequence[str]] = field(default_factory=dict)
     rates: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
@@ -140,6 +142,7 @@ def make_files(folder: Path, shape: VaultShape) -> VaultFiles:
         "metrics": {"port": metrics_port},
         "keepers": {"count": shape.keepers, "log_file": "keeper/fulfilled.log", **shape.keeper_settings},
         **vault_folder.token_tables(token),
+        "postgresql": shape.postgresql,
         "limits": shape.limits,
         "checkpoints": shape.checkpoints,
         **vault_folder.rate_tables(shape.rates),

@@ -58,9 +58,22 @@ async def test_database_without_a_schema_says_how_to_make_it(postgres_database: 
 
 async def test_database_of_a_newer_release_is_not_served_with(rules: PostgresRules) -> None:
     with hand(rules) as connection:
-        connection.execute("INSERT INTO schema_version (version) VALUES (%s)", (KNOWN_VERSION + 1,))
+        newer = KNOWN_VERSION + 1
+        connection.execute("INSERT INTO schema_version (version, serves_from) VALUES (%s, %s)", (newer, newer))
         connection.commit()
     assert "newer than this release" in await refused_to_open(rules)
+
+
+async def test_database_that_a_newer_release_has_only_expanded_is_served_with(rules: PostgresRules) -> None:
+    """While replicas are replaced one by one, old and new ones serve from one database."""
+    with hand(rules) as connection:
+        newer = KNOWN_VERSION + 1
+        connection.execute("INSERT INTO schema_version (version, serves_from) VALUES (%s, %s)", (newer, KNOWN_VERSION))
+        connection.execute("ALTER TABLE records ADD COLUMN of_a_newer_release BIGINT")
+        connection.commit()
+    async with PostgresStore.open(rules) as store:
+        await store.commit(change("a", 1))
+        assert await store.load_record(record_id("a")) == change("a", 1).record
 
 
 async def test_server_that_does_not_sync_is_not_served_with() -> None:

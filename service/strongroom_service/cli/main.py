@@ -15,6 +15,7 @@ import typer
 from strongroom_service.bootstrap.system import DISTRIBUTION
 from strongroom_service.cli.checkpoint import checkpoint_app
 from strongroom_service.cli.events import events_app
+from strongroom_service.cli.migrate import migrate_app
 from strongroom_service.cli.options import ConfigFile
 from strongroom_service.cli.records import records_app
 from strongroom_service.config.tenant_file import load_tenants
@@ -35,6 +36,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(events_app, name="events")
 app.add_typer(checkpoint_app, name="checkpoint")
 app.add_typer(records_app, name="records")
+app.add_typer(migrate_app, name="migrate")
 
 
 @app.command()

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
-from strongroom_service.config.faults import Section, from_file
+from strongroom_service.config.faults import Section, folder_of
+from strongroom_service.domain.errors import Misconfigured
 
 _SQLITE: Final = "sqlite:///"
 _POSTGRESQL: Final = ("postgresql://", "postgres://")
@@ -33,20 +34,36 @@ class PostgresDatabase:
     trusted_transport: bool
 
 
+def parse_database(url: str, *, folder: Path) -> SqliteDatabase | PostgresDatabase:
+    """Return what `url` names; a relative path starts at `folder`.
+
+    Raises:
+        Misconfigured: it breaks a rule of the vault file's `database`.
+    """
+    try:
+        return _parse(url, folder)
+    except ValueError as error:
+        raise Misconfigured(f"the database's URL {error}") from None
+
+
 def _database(value: Any, info: ValidationInfo) -> SqliteDatabase | PostgresDatabase:  # noqa: ANN401  checked here
+    return _parse(value, folder_of(info))
+
+
+def _parse(value: object, folder: Path) -> SqliteDatabase | PostgresDatabase:
     if isinstance(value, str) and value.startswith(_SQLITE):
-        return _sqlite(value.removeprefix(_SQLITE), info)
+        return _sqlite(value.removeprefix(_SQLITE), folder)
     if isinstance(value, str) and value.startswith(_POSTGRESQL):
         return _postgres(value)
     message = "must be sqlite:///relative/path, sqlite:////absolute/path or postgresql://user@host:port/database"
     raise ValueError(message)
 
 
-def _sqlite(name: str, info: ValidationInfo) -> SqliteDatabase:
-    if name.endswith("/") or any(sign in name for sign in "?#%") or name == ":memory:":
+def _sqlite(name: str, folder: Path) -> SqliteDatabase:
+    if not name or "\0" in name or name.endswith("/") or any(sign in name for sign in "?#%") or name == ":memory:":
         message = "must name a file after sqlite:///, without ?, # and %"
         raise ValueError(message)
-    return SqliteDatabase(from_file(Path(name), info))
+    return SqliteDatabase(folder / name)
 
 
 def _postgres(url: str) -> PostgresDatabase:

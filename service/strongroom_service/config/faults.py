@@ -39,8 +39,13 @@ def from_file(path: Path, info: ValidationInfo) -> Path:
     if path == Path() or "\0" in str(path):
         message = "must name a file or folder"
         raise ValueError(message)
+    return folder_of(info) / path
+
+
+def folder_of(info: ValidationInfo) -> Path:
+    """Return the folder of the file being read."""
     folder: Path = (info.context or {})[_FOLDER]
-    return folder / path
+    return folder
 
 
 PathFromFile = Annotated[Path, Field(strict=False), AfterValidator(from_file)]

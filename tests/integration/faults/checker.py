@@ -15,9 +15,13 @@ from dataclasses import dataclass
 from enum import Enum, unique
 from pathlib import Path
 
+import psycopg
+
 from strongroom.v1 import event_pb2
 
 GENESIS = bytes(32)
+_RECORDS = "SELECT record_id, version FROM records"
+_EVENTS = "SELECT record_id, version, sealed FROM events ORDER BY record_id, version"
 
 
 @unique
@@ -89,14 +93,24 @@ def read_chains(database: Path) -> dict[bytes, Chain]:
     """Recompute every chain from the sealed events alone (docs/protocol.md, section 3)."""
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     try:
-        rows = dict(connection.execute("SELECT record_id, version FROM records").fetchall())
-        events: dict[bytes, list[tuple[int, bytes]]] = defaultdict(list)
-        for record_id, version, sealed in connection.execute(
-            "SELECT record_id, version, sealed FROM events ORDER BY record_id, version"
-        ):
-            events[record_id].append((version, sealed))
+        return _chains(connection.execute(_RECORDS).fetchall(), connection.execute(_EVENTS).fetchall())
     finally:
         connection.close()
+
+
+def read_postgres_chains(url: str) -> dict[bytes, Chain]:
+    """See `read_chains`."""
+    with psycopg.connect(url) as connection:
+        return _chains(connection.execute(_RECORDS).fetchall(), connection.execute(_EVENTS).fetchall())
+
+
+def _chains(
+    records: Iterable[tuple[bytes, int]], rows_of_events: Iterable[tuple[bytes, int, bytes]]
+) -> dict[bytes, Chain]:
+    rows = dict(records)
+    events: dict[bytes, list[tuple[int, bytes]]] = defaultdict(list)
+    for record_id, version, sealed in rows_of_events:
+        events[record_id].append((version, sealed))
     return {
         record_id: Chain(
             version=rows.get(record_id, 0),

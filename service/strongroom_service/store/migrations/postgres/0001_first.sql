@@ -1,8 +1,10 @@
 -- What SQLite has after its third migration, in the SQL that PostgreSQL shares with the engines that speak its wire.
 -- Everything secret is sealed before it comes here.
 
+-- A release serves a schema that is newer than its own as long as `serves_from` is not above what it knows.
 CREATE TABLE schema_version (
-    version BIGINT NOT NULL PRIMARY KEY CHECK (version >= 1)
+    version BIGINT NOT NULL PRIMARY KEY CHECK (version >= 1),
+    serves_from BIGINT NOT NULL CHECK (serves_from >= 1)
 );
 
 -- Rows are never deleted: a tombstone keeps the version, so that no version is ever used twice.
