@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle
 from random import Random
 from types import TracebackType
 from typing import Final, Self
@@ -37,12 +38,14 @@ class LoadShape:
 class Load:
     """Enrolled accounts and the threads that use them; a context manager. The service must be well when it begins."""
 
-    def __init__(self, vault: SteppedVault, chronicle: Chronicle, *, seed: int, shape: LoadShape | None = None) -> None:
+    def __init__(self, *vaults: SteppedVault, chronicle: Chronicle, seed: int, shape: LoadShape | None = None) -> None:
+        """`vaults`: replicas of one, which the accounts are spread over."""
         shape = shape or LoadShape()
         self.chronicle = chronicle
-        self.honest = [HandAccount(vault, chronicle) for _ in range(shape.honest)]
-        self.hostile = [HandAccount(vault, chronicle, hostile=True) for _ in range(shape.hostile)]
-        self.library = [LibraryAccount(vault, chronicle) for _ in range(shape.library)]
+        vault = cycle(vaults)
+        self.honest = [HandAccount(next(vault), chronicle) for _ in range(shape.honest)]
+        self.hostile = [HandAccount(next(vault), chronicle, hostile=True) for _ in range(shape.hostile)]
+        self.library = [LibraryAccount(next(vault), chronicle) for _ in range(shape.library)]
         self._stop = threading.Event()
         self._failed: list[BaseException] = []
         with ThreadPoolExecutor(_ENROLL_AT_ONCE) as pool:

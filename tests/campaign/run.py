@@ -34,7 +34,7 @@ def run_kind(kind: Kind, *, injections: int, seed: int, folder: Path, shape: Loa
     with (
         TemporaryDirectory(prefix="campaign-") as place,
         kind.stage(Path(place)) as vault,
-        Load(vault, chronicle, seed=seed, shape=shape) as load,
+        Load(vault, chronicle=chronicle, seed=seed, shape=shape) as load,
     ):
         scene = Scene(vault=vault, load=load, chronicle=chronicle, chance=Random(f"{kind.name}-{seed}"))
         chronicle.first_answered_after(time.monotonic(), patience_seconds=30)
