@@ -11,6 +11,8 @@ SECONDS := 900
 TARGET ?=
 # Kinds of faults that `make faults` strikes with, comma-separated; empty: every one.
 KINDS ?=
+# How many records `make bench-growth` measures with, rising, comma-separated; empty: up to two million.
+RECORDS ?=
 # `make lock UPGRADE=--upgrade` takes the newest versions, else the pinned ones stay while they fit.
 UPGRADE ?=
 
@@ -75,8 +77,26 @@ fuzz: ready ## Fuzzes the parsers of hostile bytes, guided by coverage (SECONDS=
 	$(BIN)/python -m tests.fuzz.fuzz --seconds $(SECONDS) $(TARGET)
 
 .PHONY: bench
-bench: ready ## Measures throughput and latency on this machine
+bench: ready ## Measures throughput, latency and cost on this machine (4 minutes)
 	$(BIN)/python -m tests.bench.bench
+
+.PHONY: bench-growth
+bench-growth: ready ## The same with few and many records (10 minutes, 25 GB; RECORDS=1000,100000: not as many)
+	$(BIN)/python -m tests.bench.growth $(if $(RECORDS),--records $(RECORDS))
+
+.PHONY: bench-memory
+bench-memory: ready ## Whether memory grows over a hundred thousand releases (6 minutes)
+	$(BIN)/python -m tests.bench.memory
+
+.PHONY: bench-peers
+bench-peers: ready ## Beside OpenBao in one run, drawn into docs/ (4 minutes)
+	@PYTHON=$(PYTHON) deploy/development/setup.sh --keep-interpreter --peers
+	$(BIN)/python -m tests.bench.peers
+	.venv-peers/bin/python -m tests.bench.plot build/bench-peers.json docs/capacity-clients.png
+
+.PHONY: capacity
+capacity: ready ## Puts what the benches measured into docs/capacity.md
+	$(BIN)/python -m tests.bench.capacity
 
 .PHONY: demo
 demo: ready ## The main job, acted out from enrollment to exhaustion (DIR=folder: on a folder of yours, only read)
@@ -100,8 +120,9 @@ lock: ready ## Resolves requirements/*.txt anew (UPGRADE=--upgrade: to the newes
 	$(LOCK) --extra service --constraint requirements/development.txt --output-file requirements/service.txt
 	$(LOCK) --extra client --constraint requirements/development.txt --output-file requirements/client.txt
 	$(LOCK) --extra oracles --output-file requirements/oracles.txt
+	$(LOCK) --extra peers --output-file requirements/peers.txt
 
 .PHONY: clean
 clean: ## Removes environments, caches and what was built
-	rm -rf .venv .venv-oracles build dist .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-oracles .venv-peers build dist .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

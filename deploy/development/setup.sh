@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Makes .venv (everything, editable) and .venv-oracles (independent implementations that tests compare with).
 #
-#   setup.sh [--keep-interpreter]     PYTHON: the interpreter to build with (default python3)
+#   setup.sh [--keep-interpreter] [--peers]     PYTHON: the interpreter to build with (default python3)
+#
+# With --peers also .venv-peers: what the bench compares with.
 #
 # Does nothing, quickly, when all is up to date. An environment of another interpreter, or of another folder, is made anew;
 # with --keep-interpreter one that works is kept whichever interpreter made it. When only a lock file changed, its packages
@@ -10,8 +12,14 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 python=${PYTHON:-python3}
-keep_interpreter=no
-[ "${1:-}" != --keep-interpreter ] || keep_interpreter=yes
+keep_interpreter=no peers=no
+for option; do
+  case $option in
+    --keep-interpreter) keep_interpreter=yes ;;
+    --peers) peers=yes ;;
+    *) echo "Unknown option: $option" >&2; exit 1 ;;
+  esac
+done
 
 # Serialises two runs in one tree. Descriptor 9 is released when this script ends.
 exec 9<deploy/development/setup.sh
@@ -63,6 +71,7 @@ make_environment() {
 install_debian_packages
 make_environment .venv requirements/development.txt
 make_environment .venv-oracles requirements/oracles.txt
+[ "$peers" = no ] || make_environment .venv-peers requirements/peers.txt
 if [ "$(cat .venv/project 2>/dev/null)" != "$(fingerprint pyproject.toml)" ]; then
   .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
   fingerprint pyproject.toml >.venv/project

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -42,11 +42,19 @@ class Exchange:
 class Account:
     """One account with a passkey, over one stub at a time."""
 
-    def __init__(self, *, token: str, rp_id: str, origin: str) -> None:
+    def __init__(self, *, token: str, passkey: SoftwarePasskey, envelope: bytes, archive_version: int = 0) -> None:
+        """One that has stored `envelope` as that version, or is still to enroll."""
         self._metadata = (("authorization", f"Bearer {token}"),)
-        self._passkey = SoftwarePasskey(rp_id=rp_id, origin=origin)
-        self._envelope = os.urandom(ENVELOPE_BYTES)
-        self._archive_version = 0
+        self._passkey = passkey
+        self._envelope = envelope
+        self._archive_version = archive_version
+
+    @classmethod
+    def fresh(cls, *, token: str, rp_id: str, origin: str) -> Self:
+        """Return one that is still to enroll."""
+        return cls(
+            token=token, passkey=SoftwarePasskey(rp_id=rp_id, origin=origin), envelope=os.urandom(ENVELOPE_BYTES)
+        )
 
     async def enroll(self, stub: VaultServiceAsyncStub, transport_key: resources_pb2.TransportKey) -> None:
         """Register the passkey and store an envelope."""

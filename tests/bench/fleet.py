@@ -12,7 +12,10 @@ from types import TracebackType
 from typing import Final, Self
 
 from tests.bench.account import Exchange
-from tests.bench.load import Answer, Enroll, Failed, Flood, Order, Run, Tally, generate_load
+from tests.bench.load import generate_load
+from tests.bench.made import MadeAccounts
+from tests.bench.openbao_client import Prepared
+from tests.bench.orders import Adopt, Answer, Enroll, Failed, Flood, Order, Run, Steps, Tally, Walk
 from tests.bench.processes import cpu_seconds
 
 GENERATORS: Final = 2
@@ -35,6 +38,7 @@ class Load:
     clients: int
     seconds: float
     echo: Exchange | None = None
+    per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +113,31 @@ class Fleet:
             raise TypeError(exchange)
         return exchange
 
+    def adopt(self, *, authority_pem: bytes, made: MadeAccounts, tokens: Sequence[str]) -> None:
+        """Spread accounts that were made over the generators, number 0 and up, each with its token."""
+        numbered = tuple(enumerate(tokens))
+        self._carry_out(
+            [
+                Adopt(authority_pem=authority_pem, made=made, accounts=numbered[index::GENERATORS])
+                for index in range(GENERATORS)
+            ]
+        )
+
+    def walk(self, *, address: str, clients: int, first: int, last: int) -> int:
+        """Release once for each account from number `first` up to `last`; return how many did."""
+        share = Walk(address=address, clients=clients // GENERATORS, first=first // GENERATORS, last=last // GENERATORS)
+        tallies = self._carry_out([share] * GENERATORS)
+        return sum(len(tally.seconds) for tally in tallies if isinstance(tally, Tally))
+
+    def measure_steps(self, prepared: Prepared, *, clients: int, seconds: float, pids: Iterable[int]) -> Sample:
+        """Measure one span of OpenBao's three steps, as `measure` does releases."""
+        begins_at = time.monotonic() + _WARM_UP_SECONDS
+        ends_at = begins_at + seconds
+        generators = min(GENERATORS, clients)
+        order = Steps(prepared=prepared, clients=clients // generators, begins_at=begins_at, ends_at=ends_at)
+        tallies, cpu = self._run([order] * generators, begins_at=begins_at, ends_at=ends_at, pids=pids)
+        return Sample(seconds=seconds, latencies=_all(tallies), cpu=cpu)
+
     def measure(self, load: Load, *, pids: Iterable[int]) -> Sample:
         """Measure one span under `load`, and the CPU time of `pids` over just that span."""
         begins_at = time.monotonic() + _WARM_UP_SECONDS
@@ -121,12 +150,12 @@ class Fleet:
                 begins_at=begins_at,
                 ends_at=ends_at,
                 echo=load.echo,
+                per_second=None if load.per_second is None else load.per_second / generators,
             )
             for _ in range(generators)
         ]
         tallies, cpu = self._run(orders, begins_at=begins_at, ends_at=ends_at, pids=pids)
-        latencies = tuple(latency for tally in tallies for latency in tally.seconds)
-        return Sample(seconds=load.seconds, latencies=latencies, cpu=cpu)
+        return Sample(seconds=load.seconds, latencies=_all(tallies), cpu=cpu)
 
     def measure_alone(self, load: Load) -> tuple[float, ...]:
         """Return the latencies of what `load` does from one generator, that which is not the one that floods."""
@@ -193,6 +222,10 @@ class Fleet:
             if isinstance(answer, Failed):
                 raise LoadFailed(answer.why)
         return answers
+
+
+def _all(tallies: Sequence[Tally]) -> tuple[float, ...]:
+    return tuple(latency for tally in tallies for latency in tally.seconds)
 
 
 def _cpu_at(moment: float, pids: Iterable[int]) -> dict[int, float]:

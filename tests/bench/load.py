@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import secrets
 import time
 import traceback
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +22,8 @@ import uvloop
 
 from strongroom.v1.vault_service_pb2_grpc import VaultServiceStub
 from tests.bench.account import TIMEOUT_SECONDS, Account, Exchange, WrongReply
+from tests.bench.openbao_client import OpenBaoClient
+from tests.bench.orders import Adopt, Answer, Enroll, Failed, Flood, Order, Run, Steps, Tally, Walk
 
 if TYPE_CHECKING:
     from strongroom.v1.vault_service_pb2_grpc import VaultServiceAsyncStub
@@ -29,76 +31,6 @@ if TYPE_CHECKING:
 _ENROLL_AT_ONCE: Final = 16
 # Each client has its own connection, as clients do; without this gRPC would share one.
 _CHANNEL_OPTIONS: Final = (("grpc.use_local_subchannel_pool", 1),)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enroll:
-    """Make accounts, one for each token, and enroll them at `address`; answered with one release's `Exchange`."""
-
-    address: str
-    authority_pem: bytes
-    rp_id: str
-    origin: str
-    tokens: tuple[str, ...] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """Do what `clients` at once do until `ends_at`; answered with the `Tally` of what ended from `begins_at` on.
-
-    Times are those of time.monotonic(), which all processes of one host share. With `echo` its two calls are made in
-    place of a release.
-    """
-
-    address: str
-    clients: int
-    begins_at: float
-    ends_at: float
-    echo: Exchange | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flood:
-    """Send a request again and again, `in_flight` at once over each of `connections`; what counts ends in `code`.
-
-    With `fresh_signatures` each token has another one, drawn by chance: nobody can remember it as false.
-
-    Nothing but the code of an answer is looked at, so that a refusal costs the generator about what an answer does.
-    With `per_second` no more calls than that are made, else as many as are answered.
-    """
-
-    address: str
-    method: str
-    request: bytes = field(repr=False)
-    token: str = field(repr=False)
-    fresh_signatures: bool
-    code: str
-    connections: int
-    in_flight: int
-    begins_at: float
-    ends_at: float
-    per_second: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Seconds that each release (or echo pair) took, from before its first call until its reply was opened.
-
-    Of a flood, those of each call.
-    """
-
-    seconds: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """What went wrong, as a traceback."""
-
-    why: str
-
-
-Order = Enroll | Run | Flood
-Answer = Exchange | Tally | Failed
 
 
 def generate_load(orders: Connection) -> None:
@@ -126,14 +58,20 @@ class _Generator:
         match order:
             case Enroll():
                 return await self._enroll(order)
+            case Adopt():
+                return self._adopt(order)
             case Run():
                 return await self._run(order)
+            case Walk():
+                return await self._walk(order)
+            case Steps():
+                return await _steps(order)
             case Flood():
                 return await self._flood(order)
 
     async def _enroll(self, order: Enroll) -> Exchange:
         self._authority_pem = order.authority_pem
-        self._accounts = [Account(token=token, rp_id=order.rp_id, origin=order.origin) for token in order.tokens]
+        self._accounts = [Account.fresh(token=token, rp_id=order.rp_id, origin=order.origin) for token in order.tokens]
         async with AsyncExitStack() as open_channels:
             (stub,) = await self._connect(open_channels, order.address, 1)
             transport_key = await self._accounts[0].transport_key(stub)
@@ -146,14 +84,37 @@ class _Generator:
             await _all_of(enroll_next() for _ in range(_ENROLL_AT_ONCE))
             return await self._accounts[0].release(stub)
 
+    def _adopt(self, order: Adopt) -> Tally:
+        self._authority_pem = order.authority_pem
+        self._accounts = [order.made.account(number, token=token) for number, token in order.accounts]
+        return Tally(())
+
     async def _run(self, order: Run) -> Tally:
         seconds: list[float] = []
         async with AsyncExitStack() as open_channels:
             stubs = await self._connect(open_channels, order.address, order.clients)
+            if order.per_second is not None:
+                await arrivals(order, stubs, self._accounts, seconds.append)
+                return Tally(tuple(seconds))
             shares = (self._accounts[index :: order.clients] for index in range(order.clients))
             await _all_of(
                 _client(order, stub, share, seconds.append) for stub, share in zip(stubs, shares, strict=True)
             )
+        return Tally(tuple(seconds))
+
+    async def _walk(self, order: Walk) -> Tally:
+        seconds: list[float] = []
+        waiting = iter(self._accounts[order.first : order.last])
+
+        async def release_next(stub: VaultServiceAsyncStub) -> None:
+            for account in waiting:
+                started_at = time.monotonic()
+                await account.release(stub)
+                seconds.append(time.monotonic() - started_at)
+
+        async with AsyncExitStack() as open_channels:
+            stubs = await self._connect(open_channels, order.address, order.clients)
+            await _all_of(release_next(stub) for stub in stubs)
         return Tally(tuple(seconds))
 
     async def _flood(self, order: Flood) -> Tally:
@@ -194,6 +155,48 @@ async def _client(
         ended_at = time.monotonic()
         if order.begins_at <= ended_at < order.ends_at:
             note(ended_at - started_at)
+
+
+async def arrivals(
+    order: Run, stubs: Sequence[VaultServiceAsyncStub], accounts: Sequence[Account], note: Callable[[float], None]
+) -> None:
+    """Begin releases by chance; latency counts from when one was due: a generator that is late makes it no better."""
+    if order.per_second is None:
+        raise ValueError(order)
+    chance = random.Random()
+
+    async def release(account: Account, stub: VaultServiceAsyncStub, *, due_at: float) -> None:
+        await account.release(stub)
+        ended_at = time.monotonic()
+        if order.begins_at <= ended_at < order.ends_at:
+            note(ended_at - due_at)
+
+    due_at = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        for account, stub in zip(itertools.cycle(accounts), itertools.cycle(stubs), strict=False):
+            due_at += chance.expovariate(order.per_second)
+            if due_at >= order.ends_at:
+                return
+            await asyncio.sleep(due_at - time.monotonic())
+            group.create_task(release(account, stub, due_at=due_at))
+
+
+async def _steps(order: Steps) -> Tally:
+    seconds: list[float] = []
+
+    async def client(number: int) -> None:
+        async with OpenBaoClient.connected(order.prepared) as bao:
+            for key in order.prepared.keys_from(number):
+                started_at = time.monotonic()
+                if started_at >= order.ends_at:
+                    return
+                await bao.three_steps(key)
+                ended_at = time.monotonic()
+                if order.begins_at <= ended_at < order.ends_at:
+                    seconds.append(ended_at - started_at)
+
+    await _all_of(client(number) for number in range(order.clients))
+    return Tally(tuple(seconds))
 
 
 async def _sender(order: Flood, channel: grpc.aio.Channel, note: Callable[[float], None]) -> None:

@@ -26,6 +26,7 @@ class Point:
         latencies: seconds each, of every release or echo pair that ended in the span.
         front_seconds: CPU time of the front, or of the echo server.
         keeper_seconds: CPU time of all keepers.
+        database_seconds: CPU time of the database's server, where there is one.
     """
 
     clients: int
@@ -33,6 +34,7 @@ class Point:
     latencies: tuple[float, ...]
     front_seconds: float
     keeper_seconds: float
+    database_seconds: float = 0.0
 
     @classmethod
     def joined(cls, points: Sequence[Self]) -> Self:
@@ -43,6 +45,7 @@ class Point:
             latencies=tuple(latency for point in points for latency in point.latencies),
             front_seconds=sum(point.front_seconds for point in points),
             keeper_seconds=sum(point.keeper_seconds for point in points),
+            database_seconds=sum(point.database_seconds for point in points),
         )
 
     @property
@@ -57,7 +60,7 @@ class Point:
 
     @property
     def cpu_us(self) -> float:
-        """CPU microseconds of all server processes for one."""
+        """CPU microseconds of front and keepers for one."""
         return self.front_us + self.keeper_us
 
     @property
@@ -69,6 +72,11 @@ class Point:
     def keeper_us(self) -> float:
         """CPU microseconds of the keepers for one."""
         return 1e6 * self.keeper_seconds / self.count
+
+    @property
+    def database_us(self) -> float:
+        """CPU microseconds of the database's server for one."""
+        return 1e6 * self.database_seconds / self.count
 
     def percentile_ms(self, percent: float) -> float:
         """Return the latency that `percent` of all did not exceed (nearest rank)."""
@@ -130,6 +138,44 @@ def figures_of(measured: Measured) -> dict[str, object]:
         "load_average_before": round(measured.load_average_before, 2),
         "took_seconds": round(measured.took_seconds, 1),
     }
+
+
+def database_figures(rounds: Sequence[tuple[Point, Point]], *, prefix: str) -> dict[str, object]:
+    """Return what releases cost on a database that is a server; `rounds` are pairs of (echo, release) in turns."""
+    echo = Point.joined([each for each, _ in rounds])
+    release = Point.joined([each for _, each in rounds])
+    figures = {
+        "releases_per_second": round(release.per_second, 1),
+        "p50_ms": round(release.percentile_ms(50), 2),
+        "p99_ms": round(release.percentile_ms(99), 2),
+        "front_cpu_us_per_release": round(release.front_us, 1),
+        "keeper_cpu_us_per_release": round(release.keeper_us, 1),
+        "server_cpu_us_per_release": round(release.database_us, 1),
+        "bare_echo_cpu_us_per_pair": round(echo.cpu_us, 1),
+        "cpu_ratio": round(release.cpu_us / echo.cpu_us, 2),
+        "cpu_ratio_with_server": round((release.cpu_us + release.database_us) / echo.cpu_us, 2),
+    }
+    return {f"{prefix}{name}": value for name, value in figures.items()}
+
+
+def half_load_figures(half: Point, *, prefix: str) -> dict[str, object]:
+    """Return latencies where releases begin by chance, half as often as there were at the most."""
+    p50, p99 = half.percentile_ms(50), half.percentile_ms(99)
+    return {
+        f"{prefix}half_load_releases_per_second": round(half.per_second, 1),
+        f"{prefix}half_load_p50_ms": round(p50, 2),
+        f"{prefix}half_load_p99_ms": round(p99, 2),
+        f"{prefix}half_load_p99_to_p50": round(p99 / p50, 2),
+    }
+
+
+def print_databases(figures: Mapping[str, object]) -> None:
+    """Print what matters of what depends on the database."""
+    for prefix in ("", "postgres_"):
+        for name in ("cpu_ratio", "half_load_p50_ms", "half_load_p99_to_p50", "slow_flush_throughput_ratio"):
+            print(f"{prefix + name:<38} {figures[prefix + name]}")
+    for name in ("postgres_releases_per_second", "postgres_server_cpu_us_per_release"):
+        print(f"{name:<38} {figures[name]}")
 
 
 def print_table(figures: Mapping[str, object]) -> None:
