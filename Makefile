@@ -63,14 +63,20 @@ mutants: ready ## Changes each rule of domain in every place: a test must notice
 	$(BIN)/python -m tests.mutants.run --jobs $(JOBS)
 
 .PHONY: verify
-verify: ready ## The long tests, the faults, then the planted defects
+verify: ready ## The long tests, the faults, the failovers (as root), then the planted defects
 	$(BIN)/python -m pytest -m verify
 	$(BIN)/python -m tests.campaign.campaign
+	$(MAKE) ha
 	$(BIN)/python -m tests.planted.run
 
 .PHONY: faults
 faults: ready ## Strikes the running service a thousand times under load; build/faults.json (KINDS=sigkill_front,disk_full: some)
 	$(BIN)/python -m tests.campaign.campaign $(if $(KINDS),--kinds $(KINDS))
+
+.PHONY: ha
+ha: ready ## Failovers of a real PostgreSQL cluster under a storm, as root, a quarter of an hour; build/ha.json
+	@deploy/development/setup.sh --keep-interpreter --ha
+	$(BIN)/python -m tests.ha.ha
 
 .PHONY: fuzz
 fuzz: ready ## Fuzzes the parsers of hostile bytes, guided by coverage (SECONDS=60 in all, TARGET=name of one)
@@ -121,8 +127,9 @@ lock: ready ## Resolves requirements/*.txt anew (UPGRADE=--upgrade: to the newes
 	$(LOCK) --extra client --constraint requirements/development.txt --output-file requirements/client.txt
 	$(LOCK) --extra oracles --output-file requirements/oracles.txt
 	$(LOCK) --extra peers --output-file requirements/peers.txt
+	$(LOCK) --extra ha --output-file requirements/ha.txt
 
 .PHONY: clean
 clean: ## Removes environments, caches and what was built
-	rm -rf .venv .venv-oracles .venv-peers build dist .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-oracles .venv-ha .venv-peers build dist .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

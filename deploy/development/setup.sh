@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Makes .venv (everything, editable) and .venv-oracles (independent implementations that tests compare with).
 #
-#   setup.sh [--keep-interpreter] [--peers]     PYTHON: the interpreter to build with (default python3)
+#   setup.sh [--keep-interpreter] [--ha] [--peers]     PYTHON: the interpreter to build with (default python3)
 #
+# With --ha also .venv-ha, with Debian's own interpreter: the cluster's programs run as a user who may not see ours.
 # With --peers also .venv-peers: what the bench compares with.
 #
 # Does nothing, quickly, when all is up to date. An environment of another interpreter, or of another folder, is made anew;
@@ -12,10 +13,11 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 python=${PYTHON:-python3}
-keep_interpreter=no peers=no
+keep_interpreter=no ha=no peers=no
 for option; do
   case $option in
     --keep-interpreter) keep_interpreter=yes ;;
+    --ha) ha=yes ;;
     --peers) peers=yes ;;
     *) echo "Unknown option: $option" >&2; exit 1 ;;
   esac
@@ -48,7 +50,7 @@ fingerprint() { sha256sum "$@" | sha256sum | cut -c 1-64; }
 # Where an environment stands and what it was made with: differs, and it must be made anew.
 origin_of() { "$1" -c 'import os, sys; print(os.getcwd(), os.path.realpath(sys.executable), sys.version.split()[0])'; }
 
-# make_environment FOLDER LOCK: has FOLDER hold exactly-hashed packages of LOCK.
+# make_environment FOLDER LOCK [OPTION...]: has FOLDER hold exactly-hashed packages of LOCK; options are pip's.
 make_environment() {
   local folder=$1 lock=$2 origin interpreter=$python
   if [ "$keep_interpreter" = yes ] && [ -x "$folder/bin/python" ]; then interpreter=$folder/bin/python; fi
@@ -62,7 +64,7 @@ make_environment() {
   fi
   if [ "$(cat "$folder/lock" 2>/dev/null)" != "$(fingerprint "$lock")" ]; then
     echo "Installing $lock"
-    "$folder/bin/python" -m pip install --quiet --require-hashes --only-binary :all: -r "$lock"
+    "$folder/bin/python" -m pip install --quiet --require-hashes --only-binary :all: "${@:3}" -r "$lock"
     fingerprint "$lock" >"$folder/lock"
     rm -f "$folder/project"
   fi
@@ -72,6 +74,7 @@ install_debian_packages
 make_environment .venv requirements/development.txt
 make_environment .venv-oracles requirements/oracles.txt
 [ "$peers" = no ] || make_environment .venv-peers requirements/peers.txt
+if [ "$ha" = yes ]; then python=/usr/bin/python3 make_environment .venv-ha requirements/ha.txt --no-binary python-etcd,ydiff; fi # have no wheels
 if [ "$(cat .venv/project 2>/dev/null)" != "$(fingerprint pyproject.toml)" ]; then
   .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
   fingerprint pyproject.toml >.venv/project
