@@ -225,7 +225,7 @@ class DevelopmentVault:
         """
         return self.run_command("init")
 
-    def run_command(self, *command: str) -> str:
+    def run_command(self, *command: str, patience_seconds: float = _START_SECONDS) -> str:
         """Run a `strongroomd` command on this vault and return what it said.
 
         Raises:
@@ -236,7 +236,7 @@ class DevelopmentVault:
             check=False,
             capture_output=True,
             text=True,
-            timeout=_START_SECONDS,
+            timeout=patience_seconds,
         )
         if done.returncode != 0:
             raise RuntimeError(f"strongroomd {' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")

@@ -34,6 +34,7 @@ from tests.bench.report import (
 from tests.bench.running import Bench, started
 from tests.bench.served import SHAPE, ServedVault
 from tests.bench.slow_flushes import measure_slow_flushes, slow_flush_figures
+from tests.bench.token_operations import count_token_operations
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 RESULT: Final = ROOT / "build" / "bench.json"
@@ -76,6 +77,7 @@ def _measure_all(folder: Path) -> None:
         postgres_rounds = _rounds(bench)
         postgres_half = _half_load(bench, [release for _, release in postgres_rounds])
         postgres_slow = measure_slow_flushes(bench, clients=COMPARED_CLIENTS)
+    token_operations = count_token_operations(folder / "counted")
     archives = measure_archives(folder)
     measured = Measured(
         echo=Point.joined([echo for echo, _ in rounds]),
@@ -96,6 +98,7 @@ def _measure_all(folder: Path) -> None:
         **database_figures(postgres_rounds, prefix="postgres_"),
         **half_load_figures(postgres_half, prefix="postgres_"),
         **slow_flush_figures(postgres_slow, prefix="postgres_"),
+        **token_operations,
         **flood_figures(floods),
         **refusal_figures(refusals),
     }

@@ -19,6 +19,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
+import psycopg
+
 from tests.bench.databases import database_of
 from tests.bench.made import MadeAccounts
 from tests.bench.made_records import Filling, fill
@@ -100,10 +102,11 @@ def _measure(vault: AbstractContextManager[ServedVault], sizes: list[int]) -> di
             growing.grow(size, used=min(size - EXAMPLES, USED))
             print(f"{size} records: made in {time.monotonic() - began:.0f} s")
             sys.stdout.flush()
+            before = _logged(bench.served)
             rounds = [
                 (bench.echo(CLIENTS, ROUND_SECONDS), bench.release(CLIENTS, ROUND_SECONDS)) for _ in range(ROUNDS)
             ]
-            at_size = growth_figures(rounds)
+            at_size = {**growth_figures(rounds), **_log_figures(before, _logged(bench.served))}
             print("  ", at_size)
             figures |= {f"{name}_at_{size}": value for name, value in at_size.items()}
         bench.served.stop()
@@ -126,6 +129,26 @@ def growth_figures(rounds: list[tuple[Point, Point]]) -> dict[str, object]:
         "server_cpu_us_per_release": round(release.database_us, 1),
         "cpu_ratio": round(release.cpu_us / echo.cpu_us, 2),
     }
+
+
+def _logged(served: ServedVault) -> tuple[int, int] | None:
+    """Return how many bytes of log PostgreSQL has written, and how many changes it has taken."""
+    if served.server is None:
+        return None
+    with psycopg.connect(served.database) as connection:
+        found = connection.execute(
+            "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint, (SELECT max(arrived) FROM feed_waiting)"
+        ).fetchone()
+    if found is None:
+        raise LookupError("feed_waiting")
+    log_bytes, changes = found
+    return log_bytes, changes
+
+
+def _log_figures(before: tuple[int, int] | None, after: tuple[int, int] | None) -> dict[str, object]:
+    if before is None or after is None:
+        return {}
+    return {"log_bytes_per_release": round((after[0] - before[0]) / (after[1] - before[1]))}
 
 
 if __name__ == "__main__":
