@@ -92,14 +92,20 @@ class _KeptConnection:
 class LibraryAccount:
     """One account on a device of its own."""
 
-    def __init__(self, vault: DevelopmentVault, chronicle: Chronicle) -> None:
+    def __init__(self, vault: DevelopmentVault, chronicle: Chronicle, *, target: str = "") -> None:
+        """`target`: names several replicas to gRPC; default: this vault alone."""
         self.name = f"library-{os.urandom(8).hex()}"
         self.chronicle = chronicle
         self.authenticator = PasskeyAuthenticator(synced_passkey())
         self.hand = HandClient(vault, self.name, passkey=self.authenticator.passkey)
         owner = AccountRef(vault="campaign", tenant=vault.tenant.name, account=self.name)
         token = vault.issue_token(self.name)
-        address = Address(target=vault.address, root_certificates=vault.ca_file, deadline_seconds=DEADLINE_SECONDS)
+        address = Address(
+            target=target or vault.address,
+            server_name="localhost",
+            root_certificates=vault.ca_file,
+            deadline_seconds=DEADLINE_SECONDS,
+        )
         self._client = VaultClient(
             settings=VaultSettings(owner=owner, trust=Trust(pins=frozenset(map(bytes.fromhex, vault.pins)))),
             connection=_KeptConnection(self, GrpcConnection(address, account_token=lambda: token)),
@@ -111,10 +117,14 @@ class LibraryAccount:
         """Enroll, with the trial release that belongs to it; raises as the library."""
         self._client.enroll(self.authenticator, user_name=self.name)
 
+    def release(self) -> None:
+        """Release; raises as the library."""
+        self._client.release(self.authenticator)
+
     def step(self, chance: Random) -> bool:
         self.authenticator.wrong = chance.random() < 0.2
         try:
-            self._client.release(self.authenticator)
+            self.release()
         except (NotProven, EnvelopeError) as error:
             self.chronicle.stop(self.name, error)
             return False

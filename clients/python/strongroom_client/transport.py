@@ -45,7 +45,7 @@ _SERVICE_CONFIG = json.dumps(
         ]
     }
 )
-_OPTIONS = (
+_OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.service_config", _SERVICE_CONFIG),
     ("grpc.enable_retries", 1),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -58,13 +58,15 @@ class Address:
     """Where the vault is.
 
     Attributes:
-        target: host and port.
+        target: host and port, or whatever names the replicas to gRPC: dns:///name:port, ipv4:address:port,address:port.
+        server_name: what the certificate must name, where the target does not say it; empty: what the target says.
         root_certificates: PEM file of the CAs to believe; None for the system's.
         insecure: no TLS at all, so that anybody between reads the account token; for tests only.
         deadline_seconds: how long a call may take.
     """
 
     target: str
+    server_name: str = ""
     root_certificates: Path | None = None
     insecure: bool = False
     deadline_seconds: float = DEADLINE_SECONDS
@@ -98,9 +100,9 @@ class GrpcConnection:
     ) -> None:
         credentials = _credentials(address)
         channel = (
-            grpc.insecure_channel(address.target, options=_OPTIONS)
+            grpc.insecure_channel(address.target, options=_options(address))
             if credentials is None
-            else grpc.secure_channel(address.target, credentials, options=_OPTIONS)
+            else grpc.secure_channel(address.target, credentials, options=_options(address))
         )
         self._channel = channel
         self._routes = _Routes(channel, account_token=account_token, tenant_token=tenant_token)
@@ -133,9 +135,9 @@ class AsyncGrpcConnection:
     ) -> None:
         credentials = _credentials(address)
         channel = (
-            grpc.aio.insecure_channel(address.target, options=_OPTIONS)
+            grpc.aio.insecure_channel(address.target, options=_options(address))
             if credentials is None
-            else grpc.aio.secure_channel(address.target, credentials, options=_OPTIONS)
+            else grpc.aio.secure_channel(address.target, credentials, options=_options(address))
         )
         self._channel = channel
         self._routes = _Routes(channel, account_token=account_token, tenant_token=tenant_token)
@@ -153,6 +155,10 @@ class AsyncGrpcConnection:
     async def close(self) -> None:
         """Close the channel."""
         await self._channel.close()
+
+
+def _options(address: Address) -> tuple[tuple[str, str | int], ...]:
+    return (*_OPTIONS, ("grpc.default_authority", address.server_name)) if address.server_name else _OPTIONS
 
 
 def _credentials(address: Address) -> grpc.ChannelCredentials | None:

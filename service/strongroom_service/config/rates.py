@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from strongroom_service.config.faults import Section
 from strongroom_service.config.redis import RedisCounts
@@ -98,6 +98,14 @@ class Rates(Section):
         description="Keys remembered per scope and window length; above that the one unused for longest is forgotten."
         " In Redis its own maxmemory takes that place.",
     )
+    replicas: int = Field(
+        default=1,
+        ge=1,
+        le=1_000,
+        description="How many replicas share the load. Without Redis each takes its part of every tenant's windows, so"
+        " that together they keep to them; a peer or an account, which mostly keeps to one replica, has whole windows"
+        " at each.",
+    )
     redis: RedisCounts | None = Field(
         default=None, description="Where fronts count together; without it each counts for itself, in memory."
     )
@@ -105,10 +113,24 @@ class Rates(Section):
     tenant: TenantRates = Field(default_factory=TenantRates, description="Of one tenant.")
     account: AccountRates = Field(default_factory=AccountRates, description="Of one account.")
 
+    @model_validator(mode="after")
+    def _divides_nothing_in_vain(self) -> Self:
+        if self.redis is not None and self.replicas > 1:
+            message = "replicas has no use with redis: what is counted together is not divided"
+            raise ValueError(message)
+        return self
+
     def by_scope(self) -> Mapping[RateScope, Mapping[RpcClass, tuple[Window, ...]]]:
         """Return the windows of every class of every scope."""
         return {
             RateScope.PEER: self.peer.by_class(),
-            RateScope.TENANT: self.tenant.by_class(),
+            RateScope.TENANT: {
+                rpc_class: tuple(self._part_of(window) for window in windows)
+                for rpc_class, windows in self.tenant.by_class().items()
+            },
             RateScope.ACCOUNT: self.account.by_class(),
         }
+
+    def _part_of(self, window: Window) -> Window:
+        """One replica's part, rounded down so that all together stay within the whole; never less than one request."""
+        return Window(count=max(1, window.count // self.replicas), seconds=window.seconds)

@@ -60,3 +60,24 @@ def test_anything_but_one_to_four_windows_of_an_hour_at_most_is_refused(windows:
 def test_what_is_not_offered_is_refused(table: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Rates.model_validate(table)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "window", "part"),
+    [(1, "100/min", 100), (3, "100/min", 33), (3, "99/10s", 33), (3, "2/min", 1), (1000, "999/h", 1)],
+)
+def test_each_replica_takes_its_part_of_a_tenants_windows(replicas: int, window: str, part: int) -> None:
+    rates = Rates.model_validate({"replicas": replicas, "tenant": {"begin": [window]}})
+    assert [each.count for each in rates.by_scope()[RateScope.TENANT][RpcClass.BEGIN]] == [part]
+
+
+def test_peers_and_accounts_have_whole_windows_at_each_replica() -> None:
+    rates, alone = Rates.model_validate({"replicas": 3}).by_scope(), Rates().by_scope()
+    assert rates[RateScope.PEER] == alone[RateScope.PEER]
+    assert rates[RateScope.ACCOUNT] == alone[RateScope.ACCOUNT]
+    assert rates[RateScope.TENANT] != alone[RateScope.TENANT]
+
+
+def test_what_is_counted_together_is_not_divided() -> None:
+    with pytest.raises(ValidationError, match="replicas has no use with redis"):
+        Rates.model_validate({"replicas": 3, "redis": {"url": "redis://localhost"}}, context={"folder": None})
