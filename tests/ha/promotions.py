@@ -73,11 +73,11 @@ def run_promotion(promotion: Promotion, *, folder: Path) -> Entry:
             struck_at = time.monotonic()
             cluster.primary.kill()
             _promote(cluster, promotion)
+            if promotion.loses:
+                replicas.restart()  # keepers refuse what is older than they saw; it must be gone on from all the same
             chronicle.first_answered_after(time.monotonic(), patience_seconds=60)
             _wait_for(chronicle, promotion.acknowledged)
             load.end()
-            if promotion.loses:
-                replicas.restart()  # keepers refuse what is older than they saw; what is left must be read all the same
             return entry_of(
                 promotion.name,
                 replicas,

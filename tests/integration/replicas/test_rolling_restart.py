@@ -64,7 +64,7 @@ class PatientClients:
 
     def _work(self, account: LibraryAccount) -> None:
         chance = Random(account.name)
-        while not self._stop.wait(0.01):
+        while not self._stop.wait(0.1):  # a day's quota is for the whole run
             account.authenticator.wrong = chance.random() < 0.2
             try:
                 account.release()

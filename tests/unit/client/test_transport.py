@@ -177,6 +177,15 @@ def test_channel_repeats_only_calls_that_change_nothing(
     assert len(vault.tokens) == tries
 
 
+def test_call_that_a_stopping_replica_never_came_to_is_repeated_like_one_that_was_not_answered(
+    vault: ServedVault, connection: GrpcConnection
+) -> None:
+    end_with(vault, ToldStatus(CODE.CANCELLED))
+    with pytest.raises(Unavailable):
+        connection.call(Rpc.BEGIN_CEREMONY, vault_service_pb2.BeginCeremonyRequest())
+    assert len(vault.tokens) == 4
+
+
 async def test_asynchronous_connection_calls_and_translates_alike(vault: ServedVault, address: Address) -> None:
     connection = AsyncGrpcConnection(address, account_token=TOKEN)
     assert isinstance(await connection.call(Rpc.GET_SERVICE_INFO, INFO), vault_service_pb2.GetServiceInfoResponse)
