@@ -58,8 +58,10 @@ class PostgresRules:
 class PostgresConnection:
     """A connection that is opened when needed and dropped at the first doubt. One statement at a time."""
 
-    def __init__(self, rules: PostgresRules) -> None:
+    def __init__(self, rules: PostgresRules, *, copying: bool = False) -> None:
+        """`copying`: to a database where a copy is under way, as what copies."""
         self._rules = rules
+        self._copying = copying
         self._connection: AsyncConnection[tuple[Any, ...]] | None = None
         self._doubt: str | None = None
         self._under_way = False
@@ -198,7 +200,7 @@ class PostgresConnection:
 
     async def _demand_guarantees(self) -> None:
         await self._demand_settings()
-        await refuse_unknown_schema(self._execute)
+        await refuse_unknown_schema(self._execute, copying=self._copying)
         # A server that came back after a crash shows commits which no standby has, so that a failover would take back
         # what was read. After this one everything to be seen is on the standbys.
         self._doubt = None

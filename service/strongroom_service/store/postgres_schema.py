@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
 # The script of each version from 1 on, and the oldest schema that a release must know to serve from it.
-_MIGRATIONS: Final = (("0001_first.sql", 1),)
+_MIGRATIONS: Final = (("0001_first.sql", 1), ("0002_copies.sql", 1))
 KNOWN_VERSION: Final = len(_MIGRATIONS)
 
 _HAS_SCHEMA: Final = "SELECT to_regclass('schema_version') IS NOT NULL"
+_COPYING: Final = "SELECT 1 FROM copies WHERE NOT finished"
 _VERSION: Final = "SELECT version, serves_from FROM schema_version ORDER BY version DESC LIMIT 1"
 # Nothing but what its statements need: no row of `records` is ever deleted, and no table made, changed or emptied.
 _RIGHTS: Final = {
     "schema_version": "SELECT",
+    "copies": "SELECT",
     "records": "SELECT, INSERT, UPDATE",
     "events": "SELECT, INSERT, DELETE",
     "event_bases": "SELECT, INSERT, UPDATE",
@@ -38,12 +40,16 @@ _RIGHTS: Final = {
 
 
 async def refuse_unknown_schema(
-    execute: Callable[[str, Sequence[object]], Awaitable[list[tuple[Any, ...]]]],
+    execute: Callable[[str, Sequence[object]], Awaitable[list[tuple[Any, ...]]]], *, copying: bool
 ) -> None:
     """Check that this release can serve from the database's schema.
 
+    Args:
+        execute: runs a query.
+        copying: also where a copy is under way.
+
     Raises:
-        Misconfigured: older (says how to migrate), too new, or not a Strongroom database.
+        Misconfigured: a copy is under way, or the schema is older (says how to migrate), too new, or not ours.
     """
     [(there,)] = await execute(_HAS_SCHEMA, ())
     rows = await execute(_VERSION, ()) if there else []
@@ -51,6 +57,8 @@ async def refuse_unknown_schema(
     if version < KNOWN_VERSION:
         raise Misconfigured(f"schema version {version}, this release needs {KNOWN_VERSION}: run `strongroomd migrate`")
     _refuse_newer(version, serves_from)
+    if not copying and await execute(_COPYING, ()):
+        raise Misconfigured("a vault is being copied here: run `strongroomd migrate copy` to its end")
 
 
 def migrate_postgres(conninfo: str, *, service_role: str | None = None, dry_run: bool = False) -> tuple[int, int]:

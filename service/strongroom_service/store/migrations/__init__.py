@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_SCRIPTS = ("0001_first.sql", "0002_feed.sql", "0003_bases.sql")
+_SCRIPTS = ("0001_first.sql", "0002_feed.sql", "0003_bases.sql", "0004_moved.sql")
 KNOWN_VERSION = len(_SCRIPTS)
 
 
@@ -38,11 +38,11 @@ def migrate(path: Path) -> int:
                 raise StoreUnavailable(f"migration of {path} failed: {error}") from error
 
 
-def require_known_schema(connection: sqlite3.Connection) -> None:
-    """Check that the database has exactly the schema this release was written for.
+def require_known_schema(connection: sqlite3.Connection, *, moved_too: bool = False) -> None:
+    """Check that the database has exactly the schema this release was written for, and has not moved elsewhere.
 
     Raises:
-        Misconfigured: older (says how to migrate), newer, or not a Strongroom database.
+        Misconfigured: moved (unless `moved_too`), older (says how to migrate), newer, or not a Strongroom database.
         StoreUnavailable: it could not be read.
     """
     try:
@@ -54,6 +54,21 @@ def require_known_schema(connection: sqlite3.Connection) -> None:
         raise Misconfigured(
             f"schema version {version}, this release needs {KNOWN_VERSION}: stop the service and run `strongroomd init`"
         )
+    if not moved_too and (destination := moved_to(connection)) is not None:
+        raise Misconfigured(f"this vault has moved to {destination}: serve it from there, and keep this file as a copy")
+
+
+def moved_to(connection: sqlite3.Connection) -> str | None:
+    """Return where the vault in this database has gone, None while it is here.
+
+    Raises:
+        StoreUnavailable: it could not be read.
+    """
+    try:
+        rows = connection.execute("SELECT destination FROM moved WHERE id = 1").fetchall()
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"cannot read whether the vault has moved: {error}") from error
+    return str(rows[0][0]) if rows else None
 
 
 def _apply_missing(connection: sqlite3.Connection) -> int:
