@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from strongroom_service.store.postgres import PostgresStore
-from strongroom_service.store.postgres_connection import PostgresRules
+from strongroom_service.store.postgres_rules import PostgresRules
 from strongroom_service.store.postgres_schema import migrate_postgres
 from tests.fixtures.postgres import PostgresServer, own_postgres
 

@@ -12,7 +12,7 @@ import pytest
 
 from strongroom_service.domain.errors import Misconfigured, StoreUnavailable
 from strongroom_service.store.postgres import PostgresStore
-from strongroom_service.store.postgres_connection import PostgresRules
+from strongroom_service.store.postgres_rules import PostgresRules
 from strongroom_service.store.postgres_schema import migrate_postgres
 from tests.fixtures.postgres import PostgresServer
 

@@ -11,7 +11,7 @@ import pytest
 
 from strongroom_service.store.migrations import migrate
 from strongroom_service.store.postgres import PostgresStore
-from strongroom_service.store.postgres_connection import PostgresRules
+from strongroom_service.store.postgres_rules import PostgresRules
 from strongroom_service.store.postgres_schema import migrate_postgres
 from strongroom_service.store.sqlite import SqliteStore
 from strongroom_service.store.sqlite_beside import SqliteBeside

@@ -12,7 +12,7 @@ import pytest
 from strongroom_service.application.rows import VaultRow
 from strongroom_service.domain.errors import VersionConflict
 from strongroom_service.store.postgres import PostgresStore
-from strongroom_service.store.postgres_connection import PostgresRules
+from strongroom_service.store.postgres_rules import PostgresRules
 from strongroom_service.store.postgres_schema import KNOWN_VERSION
 from tests.contract.postgres_hand import (
     PATIENCE_SECONDS,

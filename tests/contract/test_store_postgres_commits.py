@@ -10,8 +10,8 @@ import pytest
 
 from strongroom_service.domain.errors import Fault, OutcomeUnknown, StoreUnavailable
 from strongroom_service.store.postgres import PostgresStore
-from strongroom_service.store.postgres_connection import PostgresRules
 from strongroom_service.store.postgres_errors import Refused
+from strongroom_service.store.postgres_rules import PostgresRules
 from tests.contract.postgres_hand import (
     hand,
     local_database,

@@ -36,8 +36,8 @@ def run_copy(
 
 async def _copy(source: SqliteDatabase, destination: PostgresDatabase, *, single_node: bool, say: Say) -> Copied:
     # A large library that a vault in one file has no use for.
-    from strongroom_service.store.postgres_connection import PostgresRules  # noqa: PLC0415
     from strongroom_service.store.postgres_copy import PostgresCopyDestination  # noqa: PLC0415
+    from strongroom_service.store.postgres_rules import PostgresRules  # noqa: PLC0415
 
     rules = PostgresRules(conninfo=destination.url, single_node=single_node, deadline_seconds=60)
     with SqliteCopySource.open(source.path) as held:

@@ -78,7 +78,7 @@ def _postgres(
 ) -> AbstractAsyncContextManager[PostgresStore]:
     # A large library that a vault in one file has no use for.
     from strongroom_service.store.postgres import PostgresStore  # noqa: PLC0415
-    from strongroom_service.store.postgres_connection import PostgresRules  # noqa: PLC0415
+    from strongroom_service.store.postgres_rules import PostgresRules  # noqa: PLC0415
 
     asked = config.postgresql
     rules = PostgresRules(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from strongroom_service.application.rows import Change, EventBase, EventRow, FeedRow, RecordRow, VaultRow
 from strongroom_service.domain.errors import OutcomeUnknown, StoreUnavailable, VersionConflict
-from strongroom_service.store.postgres_connection import PostgresConnection, PostgresRules
+from strongroom_service.store.postgres_connection import PostgresConnection
 from strongroom_service.store.postgres_feed import place_events, prune_events
 from strongroom_service.store.postgres_records import RecordReader
+from strongroom_service.store.postgres_rules import PostgresRules
 from strongroom_service.store.postgres_writer import PostgresWriter
 
 if TYPE_CHECKING:

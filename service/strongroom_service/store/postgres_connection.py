@@ -7,7 +7,6 @@ import contextlib
 import os
 import select
 import socket
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import psycopg
@@ -20,8 +19,8 @@ from strongroom_service.store.postgres_schema import refuse_unknown_schema
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-# "on" waits until the standbys have the commit on their disks, "remote_apply" until they show it as well.
-_DURABLE: Final = ("on", "remote_apply")
+    from strongroom_service.store.postgres_rules import PostgresRules
+
 _SETTINGS: Final = """
 SELECT pg_is_in_recovery(), current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),
        current_setting('fsync'), current_setting('full_page_writes')
@@ -36,23 +35,6 @@ class Execute(Protocol):
 
     async def __call__(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Return its rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class PostgresRules:
-    """What the service asks of its database.
-
-    Attributes:
-        conninfo: libpq's connection string, without a password in it.
-        synchronous_commit: the weakest setting to serve with, "on" or "remote_apply".
-        single_node: serve without a synchronous standby; a lost disk is then a lost vault.
-        deadline_seconds: how long a statement may take, its commit included, before its outcome is unknown.
-    """
-
-    conninfo: str
-    synchronous_commit: str = "on"
-    single_node: bool = False
-    deadline_seconds: float = 10.0
 
 
 class PostgresConnection:
@@ -147,7 +129,7 @@ class PostgresConnection:
             OutcomeUnknown: the commit was not waited for as the rules ask.
         """
         try:
-            self._check_standbys(names, synchronous)
+            self._rules.check_standbys(names=names, synchronous=synchronous)
         except Misconfigured as weakened:
             self.drop()
             raise OutcomeUnknown(f"committed, but {weakened}") from weakened
@@ -213,17 +195,7 @@ class PostgresConnection:
             raise Misconfigured("this server is a standby: it cannot decide")
         if fsync != "on" or full_pages != "on":
             raise Misconfigured("fsync and full_page_writes must be on: a crash would lose acknowledged attempts")
-        self._check_standbys(names, synchronous)
-
-    def _check_standbys(self, names: str, synchronous: str) -> None:
-        weakest = _DURABLE.index(self._rules.synchronous_commit)
-        if synchronous not in _DURABLE[weakest:]:
-            raise Misconfigured(f"synchronous_commit is {synchronous}, needed is {self._rules.synchronous_commit}")
-        if not names and not self._rules.single_node:
-            raise Misconfigured(
-                "synchronous_standby_names is empty: a failover would lose acknowledged attempts; name standbys, or"
-                " accept it with postgresql.single_node"
-            )
+        self._rules.check_standbys(names=names, synchronous=synchronous)
 
     async def _execute_one(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         return await self._execute(query, parameters)

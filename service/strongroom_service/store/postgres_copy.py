@@ -16,7 +16,7 @@ from strongroom_service.store.postgres_connection import PostgresConnection
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from strongroom_service.store.postgres_connection import PostgresRules
+    from strongroom_service.store.postgres_rules import PostgresRules
 
 _RECORDS: Final = "SELECT record_id, version, sealed FROM records WHERE record_id = ANY(%b)"
 _EVENTS: Final = (
