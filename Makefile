@@ -87,7 +87,7 @@ bench: ready ## Measures throughput, latency and cost on this machine (4 minutes
 	$(BIN)/python -m tests.bench.bench
 
 .PHONY: bench-growth
-bench-growth: ready ## The same with few and many records (10 minutes, 25 GB; RECORDS=1000,100000: not as many)
+bench-growth: ready ## The same with few and many records (10 minutes, 15 GB; RECORDS=1000,100000: not as many)
 	$(BIN)/python -m tests.bench.growth $(if $(RECORDS),--records $(RECORDS))
 
 .PHONY: bench-memory

@@ -2,7 +2,7 @@
 
     python -m tests.bench.growth [--records 1000,100000,2000000]
 
-Ten minutes and 20 GB of disk with two million records. Releases are for up to `USED` accounts, met at random among all
+Ten minutes and 15 GB of disk with two million records. Releases are for up to `USED` accounts, met at random among all
 others. The whole database fits into this machine's memory: what reading from a disk costs is not in these figures.
 """
 
@@ -81,12 +81,10 @@ def main() -> None:
     sizes = [int(each) for each in parser.parse_args().records.split(",")]
     started_at, load_average = time.monotonic(), os.getloadavg()[0]
     figures: dict[str, object] = {"records": sizes, "load_average_before": round(load_average, 2)}
-    with tempfile.TemporaryDirectory(prefix="strongroom-bench-") as name:
-        for kind, vault in (
-            ("sqlite", ServedVault.on_sqlite(Path(name) / "sqlite")),
-            ("postgres", ServedVault.on_postgres(Path(name) / "postgres")),
-        ):
-            figures |= {f"{kind}_{key}": value for key, value in _measure(vault, sizes).items()}
+    for kind, make in (("sqlite", ServedVault.on_sqlite), ("postgres", ServedVault.on_postgres)):
+        with tempfile.TemporaryDirectory(prefix="strongroom-bench-") as name:
+            measured = _measure(make(Path(name) / "vault"), sizes)
+        figures |= {f"{kind}_{key}": value for key, value in measured.items()}
     figures["took_seconds"] = round(time.monotonic() - started_at, 1)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
