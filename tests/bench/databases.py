@@ -98,11 +98,12 @@ class _Sqlite:
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def room(self) -> Room:
-        taken = dict(
-            self._connection.execute(
-                "SELECT tbl_name, sum(pgsize) FROM dbstat('main', 1) JOIN sqlite_schema USING (name) GROUP BY tbl_name"
-            )
+        # In pages: a sum in bytes of more than 2 GiB overflows within SQLite.
+        ((page_bytes,),) = self._connection.execute("PRAGMA page_size").fetchall()
+        pages = self._connection.execute(
+            "SELECT tbl_name, sum(pageno) FROM dbstat('main', 1) JOIN sqlite_schema USING (name) GROUP BY tbl_name"
         )
+        taken = {name: count * page_bytes for name, count in pages}
         ((records, events),) = self._connection.execute(
             "SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM events)"
         ).fetchall()
