@@ -20,7 +20,8 @@ from strongroom_service.tokens.signed import ABSENT, verify_signed
 
 Value = TypeVar("Value")
 
-CACHE_SIZE = 10_000
+# The calls of one ceremony come within minutes; what is kept for longer only makes the process larger.
+CACHE_SIZE = 4_096
 RESET_SCOPE = "reset"
 _TYPES = (ABSENT, "JWT", "strongroom-account+jwt")
 
