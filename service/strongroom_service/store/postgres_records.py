@@ -6,9 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from strongroom_service.application.rows import RecordRow
-from strongroom_service.domain.errors import StoreUnavailable, StrongroomError
+from strongroom_service.domain.errors import StoreUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from strongroom_service.store.postgres_connection import PostgresConnection
 
 _LOAD: Final = "SELECT record_id, version, sealed FROM records WHERE record_id = ANY(%b)"
@@ -43,8 +45,7 @@ class RecordReader:
         """Refuse what still waits. Idempotent."""
         self._closed = True
         waiting, self._waiting = self._waiting, {}
-        for answer in waiting.values():
-            answer.set_exception(StoreUnavailable("the store is closed"))
+        _refuse(waiting.values(), "the store is closed")
 
     async def _run(self) -> None:
         try:
@@ -57,11 +58,15 @@ class RecordReader:
     async def _answer(self, batch: dict[bytes, asyncio.Future[RecordRow | None]]) -> None:
         try:
             rows = await self._connection.read(_LOAD, list(batch))
-        except StrongroomError as error:
-            for answer in batch.values():
-                answer.set_exception(StoreUnavailable(*error.args))
-                answer.exception()  # seen, even if every caller has gone
+        except Exception as error:  # noqa: BLE001  a defect here must not leave callers waiting for ever
+            _refuse(batch.values(), f"cannot read: {type(error).__name__}: {error}")
             return
         found = {key: RecordRow(record_id=key, version=version, sealed=sealed) for key, version, sealed in rows}
         for key, answer in batch.items():
             answer.set_result(found.get(key))
+
+
+def _refuse(answers: Iterable[asyncio.Future[RecordRow | None]], why: str) -> None:
+    for answer in answers:
+        answer.set_exception(StoreUnavailable(why))
+        answer.exception()  # seen, even if every caller has gone
