@@ -103,6 +103,7 @@ def test_no_release_fails_while_replicas_are_restarted_one_after_the_other(repli
         check(replicas, clients)
 
 
+@pytest.mark.verify
 def test_control_sees_clients_turned_away_when_all_replicas_stop(replicas: Replicas) -> None:
     with PatientClients(replicas, 2) as clients:
         clients.goes_on()
