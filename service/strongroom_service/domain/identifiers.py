@@ -8,6 +8,7 @@ from typing import NewType
 from strongroom_service.domain.fields import encode_fields
 
 RecordId = NewType("RecordId", bytes)
+RECORD_ID_BYTES = 32
 
 _RECORD_ID_LABEL = "strongroom/v1/record-id"
 

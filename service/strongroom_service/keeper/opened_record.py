@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from strongroom_service.domain.errors import RecordRejected
-from strongroom_service.domain.identifiers import RecordId, record_id_of
+from strongroom_service.domain.identifiers import RECORD_ID_BYTES, RecordId, record_id_of
 from strongroom_service.keeper.unsealing import unseal_own_record
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ class RecordOpener:
 
     def open_unasked(self, row: frames_pb2.Row) -> tuple[RecordId, Record]:
         """Return the record in a row that nobody's token is about, and its id. Raises as `open`."""
+        if len(row.record_id) != RECORD_ID_BYTES:
+            message = "a row has no record id"
+            raise RecordRejected(message)
         record_id = RecordId(row.record_id)
         return record_id, self._open(row, record_id=record_id)
 

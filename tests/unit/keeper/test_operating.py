@@ -224,8 +224,11 @@ def test_older_row_is_taken_once_it_was_accepted(operator: OperatorDesk) -> None
     assert told == {"record": older.record_id.hex(), "version": 2, "newest_version": 3}
 
 
-def test_row_that_does_not_open_is_not_accepted(operator: OperatorDesk) -> None:
+@pytest.mark.parametrize(
+    "spoilt", [{"version": 2}, {"record_id": b""}, {"record_id": bytes(31)}, {"record_id": bytes(33)}], ids=str
+)
+def test_row_that_does_not_open_is_not_accepted(operator: OperatorDesk, spoilt: dict[str, object]) -> None:
     row = operator.rows()[0]
     with refused_for("RecordRejected"):
-        asked = operator_pb2.AcceptOlderCall(row=changed(row, version=2))
+        asked = operator_pb2.AcceptOlderCall(row=changed(row, **spoilt))
         operator.ask(operator_pb2.OperatorCall(accept_older=asked))
