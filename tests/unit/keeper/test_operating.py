@@ -145,6 +145,13 @@ def test_checkpoint_over_a_row_that_does_not_open_is_not_signed(operator: Operat
     assert operator.finish_checkpoint().leaves == 1
 
 
+@pytest.mark.parametrize("record_id", [b"", bytes(31), bytes(33)], ids=len)
+def test_row_under_no_record_id_is_not_swept(operator: OperatorDesk, record_id: bytes) -> None:
+    row = changed(operator.rows()[0], record_id=record_id)
+    with refused_for("RecordRejected"):
+        operator.ask(operator_pb2.OperatorCall(sweep=operator_pb2.SweepCall(row=row)))
+
+
 def test_rows_out_of_order_are_refused(operator: OperatorDesk) -> None:
     one, other, _ = operator.rows()
     with refused_for("RecordRejected"):
