@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
@@ -85,6 +86,15 @@ async def test_server_that_is_not_there_is_unavailable(own_server: PostgresServe
     rules = migrated(own_server)
     own_server.stop()
     assert "cannot connect" in await refused_to_open(rules)
+
+
+async def test_host_that_does_not_answer_is_passed_over_soon(rules: PostgresRules) -> None:
+    """As one whose cable was cut: it takes the connection, by its kernel or not at all, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        hosts = rules.conninfo.replace("@127.0.0.1:", f"@127.0.0.1:{port},127.0.0.1:")
+        async with asyncio.timeout(PATIENCE_SECONDS), PostgresStore.open(replace(rules, conninfo=hosts)) as store:
+            await store.commit(change("a", 1))
 
 
 # Replicas
@@ -176,6 +186,24 @@ async def test_reader_of_the_feed_waits_for_another_who_is_placing_events(
             await until(lambda: bool(waiting_for(postgres_server, "transactionid")), "the reader waits")
             other.commit()
         assert [(row.position, row.record_id) for row in await reading] == [(1, record_id("a")), (2, record_id("b"))]
+
+
+async def test_reader_of_a_long_feed_takes_it_in_parts_and_others_pass_between(
+    rules: PostgresRules, postgres_server: PostgresServer
+) -> None:
+    """A tenant's first look after a year must not keep the health check, and whoever confirms, waiting to its end."""
+    database = rules.conninfo.rpartition("/")[2]
+    postgres_server.execute(
+        "INSERT INTO feed_waiting (record_id, version) SELECT '\\x01', number FROM generate_series(1, 2500) AS number",
+        database=database,
+    )
+    async with another(rules) as one:
+        left = []
+        for _ in range(4):
+            await one.load_feed(after_position=0, limit=1)
+            left += postgres_server.execute("SELECT count(*) FROM feed_waiting", database=database)
+        assert left == [(1500,), (500,), (0,), (0,)]
+        assert postgres_server.execute("SELECT max(position), count(*) FROM feed", database=database) == [(2500, 2500)]
 
 
 async def test_feed_that_many_read_while_others_commit_has_every_event_once(rules: PostgresRules) -> None:

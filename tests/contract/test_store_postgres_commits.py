@@ -97,6 +97,34 @@ async def test_standbys_that_are_taken_away_under_a_connection_make_its_commits_
                 await store.check()
 
 
+def put(rules: PostgresRules, statement: str, record_id: bytes) -> None:
+    """What stands on this server alone."""
+    with hand(rules) as connection:
+        connection.execute("SET synchronous_commit = local")
+        connection.execute(statement.encode(), (record_id,))
+        connection.commit()
+
+
+async def test_standbys_that_are_taken_away_confirm_nothing_and_place_nothing() -> None:
+    with own_postgres({"synchronous_standby_names": "nobody"}) as server:
+        rules = local_database(server)
+        database = rules.conninfo.rpartition("/")[2]
+        row = change("a", 1)
+        put(rules, "INSERT INTO records (record_id, version, sealed) VALUES (%s, 1, 'x')", row.record_id)
+        async with PostgresStore.open(rules) as store, PostgresStore.open(rules) as other:
+            assert await store.load_vault() is None  # both are connected while the standbys are named
+            assert await other.load_vault() is None
+            server.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
+            server.execute("SELECT pg_reload_conf()")
+            await until(lambda: shown(server) == "", "the setting is in force")
+            with pytest.raises(OutcomeUnknown):
+                await store.confirm(row.record)
+            put(rules, "INSERT INTO feed_waiting (record_id, version) VALUES (%s, 1)", row.record_id)
+            with pytest.raises(StoreUnavailable, match="synchronous_standby_names is empty"):
+                await other.load_feed(after_position=0, limit=1)
+            assert server.execute("SELECT count(*) FROM feed", database=database) == [(0,)]
+
+
 async def test_commit_under_way_when_the_server_dies_is_unknown_and_the_store_recovers(
     own_server: PostgresServer,
 ) -> None:

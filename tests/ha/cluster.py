@@ -48,7 +48,6 @@ class Cluster:
                 cluster.start_etcd(host)
             for host in hosts:
                 cluster.start_patroni(host)
-                time.sleep(1)  # the first to come makes the database; the others then copy it
             cluster.wait_until_whole()
             yield cluster
 

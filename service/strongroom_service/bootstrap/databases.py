@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from strongroom_service.config.databases import SqliteDatabase
 from strongroom_service.store.migrations import migrate
@@ -13,6 +14,7 @@ from strongroom_service.store.sqlite_beside import SqliteBeside
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
     from strongroom_service.config.databases import PostgresDatabase
     from strongroom_service.config.vault_file import VaultConfig
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     ServingStore: TypeAlias = SqliteStore | PostgresStore
     ReadingStore: TypeAlias = SqliteReader | PostgresStore
     StoreBeside: TypeAlias = SqliteBeside | PostgresStore
+
+
+FileT = TypeVar("FileT", bound=SqliteReader)
 
 
 def make_schema(config: VaultConfig) -> None:
@@ -33,43 +38,40 @@ def make_schema(config: VaultConfig) -> None:
         migrate(config.database.path)
 
 
-@contextlib.asynccontextmanager
-async def serving_store(
+def serving_store(
     config: VaultConfig, *, observe_commit: Callable[[float, int], None] | None = None
-) -> AsyncIterator[ServingStore]:
+) -> AbstractAsyncContextManager[ServingStore]:
     """Open the store to serve from: with a file, as the only writer. At the end commit what waits and close.
 
     Raises:
         Misconfigured: it is not fit to serve from.
         StoreUnavailable: it cannot be opened.
     """
+    return _opened(config, partial(SqliteStore.open, observe_commit=observe_commit), observe_commit=observe_commit)
+
+
+def reading_store(config: VaultConfig) -> AbstractAsyncContextManager[ReadingStore]:
+    """Open the store to read it, beside the service. Raises as `serving_store`."""
+    return _opened(config, SqliteReader.open_reader)
+
+
+def store_beside(config: VaultConfig) -> AbstractAsyncContextManager[StoreBeside]:
+    """Open the store to read and, rarely, change it, beside the service. Raises as `serving_store`."""
+    return _opened(config, SqliteBeside.open_beside)
+
+
+@contextlib.asynccontextmanager
+async def _opened(
+    config: VaultConfig,
+    open_file: Callable[[Path], FileT],
+    *,
+    observe_commit: Callable[[float, int], None] | None = None,
+) -> AsyncIterator[FileT | PostgresStore]:
     if isinstance(config.database, SqliteDatabase):
-        with contextlib.closing(SqliteStore.open(config.database.path, observe_commit=observe_commit)) as store:
+        with contextlib.closing(open_file(config.database.path)) as store:
             yield store
     else:
         async with _postgres(config, config.database, observe_commit) as postgres:
-            yield postgres
-
-
-@contextlib.asynccontextmanager
-async def reading_store(config: VaultConfig) -> AsyncIterator[ReadingStore]:
-    """Open the store to read it, beside the service. Raises as `serving_store`."""
-    if isinstance(config.database, SqliteDatabase):
-        with contextlib.closing(SqliteReader.open_reader(config.database.path)) as store:
-            yield store
-    else:
-        async with _postgres(config, config.database, None) as postgres:
-            yield postgres
-
-
-@contextlib.asynccontextmanager
-async def store_beside(config: VaultConfig) -> AsyncIterator[StoreBeside]:
-    """Open the store to read and, rarely, change it, beside the service. Raises as `serving_store`."""
-    if isinstance(config.database, SqliteDatabase):
-        with contextlib.closing(SqliteBeside.open_beside(config.database.path)) as store:
-            yield store
-    else:
-        async with _postgres(config, config.database, None) as postgres:
             yield postgres
 
 

@@ -80,17 +80,27 @@ def _postgres(url: str) -> PostgresDatabase:
     if any(given.get(secret) for secret in _SECRETS):
         message = "must not hold a password: name a file by passfile=, or use a client certificate"
         raise ValueError(message)
+    if given.get("service"):
+        message = "must not name a service: what that says stands elsewhere, and is not checked"
+        raise ValueError(message)
     for required in ("user", "dbname"):
         if not given.get(required):
             message = f"must name {required}"
             raise ValueError(message)
-    hosts = str(given.get("hostaddr") or given.get("host") or "").split(",")
+    # Where none is named libpq asks the environment.
+    if not (given.get("hostaddr") or given.get("host")):
+        message = "must name host; a socket's folder by ?host=/run/postgresql"
+        raise ValueError(message)
+    hosts = str(given.get("hostaddr") or given.get("host")).split(",")
+    if not all(hosts):
+        message = "must name each host"
+        raise ValueError(message)
     local = all(_is_this_host(host) for host in hosts)
     return PostgresDatabase(url=url, trusted_transport=local or given.get("sslmode") == "verify-full")
 
 
 def _is_this_host(host: str) -> bool:
-    if not host or host.startswith(("/", "@")) or host == "localhost":
+    if host.startswith(("/", "@")) or host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

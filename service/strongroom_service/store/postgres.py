@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from strongroom_service.application.rows import Change, EventBase, EventRow, FeedRow, RecordRow, VaultRow
 from strongroom_service.domain.errors import OutcomeUnknown, StoreUnavailable, VersionConflict
 from strongroom_service.store.postgres_connection import PostgresConnection
-from strongroom_service.store.postgres_feed import place_events, prune_events
+from strongroom_service.store.postgres_feed import MOST_AT_ONCE, place_events, prune_events
 from strongroom_service.store.postgres_records import RecordReader
 from strongroom_service.store.postgres_rules import PostgresRules
 from strongroom_service.store.postgres_writer import PostgresWriter
@@ -42,7 +42,10 @@ _LOAD_FEED: Final = (
     " WHERE feed.position > %b ORDER BY feed.position LIMIT %b"
 )
 # Locks the row, and so its commit waits until this and everything before it is on the standbys.
-_CONFIRM: Final = "SELECT version FROM records WHERE record_id = %b FOR UPDATE"
+_CONFIRM: Final = """
+SELECT version, current_setting('synchronous_standby_names'), current_setting('synchronous_commit')
+FROM records WHERE record_id = %b FOR UPDATE
+"""
 _MAX_INTEGER: Final = 2**63 - 1
 
 
@@ -106,6 +109,8 @@ class PostgresStore:
         """See `RecordStore.confirm`."""
         async with self._turn:
             found = await self._other.write(_CONFIRM, row.record_id)
+            for _, names, synchronous in found:
+                self._other.demand_standbys(names=names, synchronous=synchronous)
         if not found or found[0][0] < row.version:
             raise VersionConflict("the row is older than what was read")
 
@@ -155,7 +160,8 @@ class PostgresStore:
     async def prune_events(self, base: EventBase) -> int:
         """See `prune_histories.PrunedStore.prune_events`."""
         async with self._turn:
-            await place_events(self._other)
+            while await place_events(self._other) == MOST_AT_ONCE:
+                pass  # those of this record may be among the next
             return await prune_events(self._other, base)
 
     async def load_vault(self) -> VaultRow | None:

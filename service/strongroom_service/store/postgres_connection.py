@@ -104,7 +104,11 @@ class PostgresConnection:
         await self._execute("BEGIN", ())
         try:
             yield self._execute_one
+            await self._demand_settings()
             await self._execute("COMMIT", ())
+        except Misconfigured as weakened:
+            self.drop()
+            raise StoreUnavailable(f"not fit to commit: {weakened}") from weakened
         except BaseException:
             self.drop()  # which rolls back
             raise
@@ -151,7 +155,7 @@ class PostgresConnection:
     async def _connect(self) -> AsyncConnection[tuple[Any, ...]]:
         try:
             connection = await AsyncConnection.connect(
-                self._rules.conninfo, autocommit=True, prepare_threshold=0, target_session_attrs="read-write"
+                self._rules.complete_conninfo, autocommit=True, prepare_threshold=0, target_session_attrs="read-write"
             )
         except (psycopg.Error, OSError) as error:
             raise StoreUnavailable(f"cannot connect: {describe(error)}") from error

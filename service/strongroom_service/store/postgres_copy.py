@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _RECORDS: Final = "SELECT record_id, version, sealed FROM records WHERE record_id = ANY(%b)"
 _EVENTS: Final = (
-    "SELECT events.record_id, events.version, feed.position, events.at, events.sealed FROM events JOIN feed"
+    "SELECT events.record_id, events.version, feed.position, events.at, events.sealed FROM events LEFT JOIN feed"
     " ON feed.record_id = events.record_id AND feed.version = events.version"
     " WHERE events.record_id = ANY(%b) ORDER BY events.record_id, events.version"
 )

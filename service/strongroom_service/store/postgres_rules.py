@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
 from strongroom_service.domain.errors import Misconfigured
 
 # "on" waits until the standbys have the commit on their disks, "remote_apply" until they show it as well.
 _DURABLE: Final = ("on", "remote_apply")
+_CONNECT_SECONDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,17 @@ class PostgresRules:
     synchronous_commit: str = "on"
     single_node: bool = False
     deadline_seconds: float = 10.0
+
+    @property
+    def complete_conninfo(self) -> str:
+        """`conninfo` with how long one host may take to answer, unless that is said in it.
+
+        libpq's default is to wait for ever, and psycopg's for two minutes: a primary that was cut off would keep the
+        service from the next host for so long.
+        """
+        if conninfo_to_dict(self.conninfo).get("connect_timeout"):
+            return self.conninfo
+        return make_conninfo(self.conninfo, connect_timeout=_CONNECT_SECONDS)
 
     def check_standbys(self, *, names: str, synchronous: str) -> None:
         """Check `synchronous_standby_names` and `synchronous_commit` as the server has them.

@@ -112,7 +112,7 @@ def _migrate(connection: psycopg.Connection) -> tuple[int, int]:
 
 def _give_rights(connection: psycopg.Connection, role: str) -> None:
     found = connection.execute(
-        "SELECT rolsuper OR rolcreaterole OR rolname = current_user FROM pg_roles WHERE rolname = %s", (role,)
+        "SELECT rolcreaterole OR pg_has_role(rolname, current_user, 'MEMBER') FROM pg_roles WHERE rolname = %s", (role,)
     ).fetchall()
     if not found:
         raise Misconfigured(f"there is no role {role}: CREATE ROLE {role} LOGIN")
@@ -120,6 +120,8 @@ def _give_rights(connection: psycopg.Connection, role: str) -> None:
         raise Misconfigured(f"role {role} could change the schema: the service needs one that cannot")
     name = sql.Identifier(role)
     connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    if connection.execute("SELECT has_schema_privilege(%s, 'public', 'CREATE')", (role,)).fetchall() != [(False,)]:
+        raise Misconfigured(f"role {role} could change the schema: it may create in it, by whatever way")
     for table, rights in _RIGHTS.items():
         connection.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(sql.Identifier(table), name))
         grant = sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), sql.Identifier(table), name)

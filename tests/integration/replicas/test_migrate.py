@@ -83,6 +83,29 @@ def test_role_that_could_change_the_schema_is_not_given_the_service(postgres_dat
     assert (code, said) == (78, "role postgres could change the schema: the service needs one that cannot\n")
 
 
+@pytest.mark.parametrize(
+    "way", ["ALTER ROLE {role} NOINHERIT; GRANT {owner} TO {role}", "GRANT CREATE ON SCHEMA public TO {role}"]
+)
+def test_role_that_could_change_the_schema_by_another_way_is_not_given_the_service(
+    postgres_server: PostgresServer, postgres_database: str, way: str
+) -> None:
+    names = {name: f"{name}_{postgres_database[-12:]}" for name in ("owner", "role")}
+    for name in names.values():
+        postgres_server.execute(f"CREATE ROLE {name} LOGIN")
+    database = postgres_database.rpartition("/")[2]
+    try:
+        postgres_server.execute(f"ALTER DATABASE {database} OWNER TO {names['owner']}")
+        postgres_server.execute(way.format(**names), database=database)
+        url = postgres_server.url(database, user=names["owner"])
+        code, said = refused("--database", url, "--service-role", names["role"])
+        assert (code, "could change the schema" in said) == (78, True), said
+    finally:
+        postgres_server.execute(f"ALTER DATABASE {database} OWNER TO postgres")
+        for name in names.values():
+            postgres_server.execute(f"DROP OWNED BY {name}", database=database)
+            postgres_server.execute(f"DROP ROLE {name}")
+
+
 def test_missing_role_is_named_with_what_makes_it(postgres_database: str) -> None:
     code, said = refused("--database", postgres_database, "--service-role", "nobody_there")
     assert (code, said) == (78, "there is no role nobody_there: CREATE ROLE nobody_there LOGIN\n")
