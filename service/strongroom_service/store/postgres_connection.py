@@ -104,15 +104,18 @@ class PostgresConnection:
         await self._execute("BEGIN", ())
         try:
             yield self._execute_one
-            await self._demand_settings()
+            await self._demand_fit_to_commit()
             await self._execute("COMMIT", ())
-        except Misconfigured as weakened:
-            self.drop()
-            raise StoreUnavailable(f"not fit to commit: {weakened}") from weakened
         except BaseException:
             self.drop()  # which rolls back
             raise
         self._raise_doubt()
+
+    async def _demand_fit_to_commit(self) -> None:
+        try:
+            await self._demand_settings()
+        except Misconfigured as weakened:
+            raise StoreUnavailable(f"not fit to commit: {weakened}") from weakened
 
     async def check(self) -> None:
         """Return if the database answers and is, now too, fit to decide on.
