@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from strongroom_service.cli.events import EX_FINDINGS
+from strongroom_service.cli.exit_codes import ExitCode
 from strongroom_service.cli.options import AskKeeper, ConfigFile, Pins
 
 checkpoint_app = typer.Typer(help="Checkpoints of all records.", no_args_is_help=True)
@@ -35,4 +35,4 @@ def verify(
     from strongroom_service.bootstrap.checkpoints import run_checkpoint_verify
 
     good = run_checkpoint_verify(config, files=files or (), pins=tuple(pin or ()), ask_keeper=keeper, say=typer.echo)
-    raise typer.Exit(0 if good else EX_FINDINGS)
+    raise typer.Exit(0 if good else ExitCode.ERROR)

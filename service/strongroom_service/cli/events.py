@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
+from strongroom_service.cli.exit_codes import ExitCode
 from strongroom_service.cli.options import AskKeeper, ConfigFile, Pins
-
-EX_FINDINGS: Final = 1
 
 events_app = typer.Typer(help="The histories of all accounts.", no_args_is_help=True)
 
@@ -33,19 +32,19 @@ def verify(
     from strongroom_service.bootstrap.evidence import run_events_verify
 
     good = run_events_verify(config, checkpoint=checkpoint, pins=tuple(pin or ()), ask_keeper=keeper, say=typer.echo)
-    raise typer.Exit(0 if good else EX_FINDINGS)
+    raise typer.Exit(0 if good else ExitCode.ERROR)
 
 
 @events_app.command()
 def export(
     config: ConfigFile,
-    output: Annotated[Path, typer.Option(help="A new file, for its owner alone: it holds who signed what and when.")],
+    file: Annotated[Path, typer.Option(help="A new file, for its owner alone: it holds who signed what and when.")],
 ) -> None:
     """Write all events out of their seals, for anybody to check every signature. A running keeper opens them."""
     from strongroom_service.bootstrap.evidence import run_events_export
 
-    end = run_events_export(config, output=output)
-    typer.echo(f"{end.records} records, {end.events} events in {output}")
+    end = run_events_export(config, output=file)
+    typer.echo(f"{end.records} records, {end.events} events in {file}")
 
 
 @events_app.command()

@@ -6,29 +6,28 @@ both are there sooner after a fall.
 
 from __future__ import annotations
 
+import platform
 import sys
 from importlib.metadata import version as version_of
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from strongroom_service.bootstrap.system import DISTRIBUTION
 from strongroom_service.cli.checkpoint import checkpoint_app
 from strongroom_service.cli.events import events_app
+from strongroom_service.cli.exit_codes import ExitCode, told_to_a_supervisor
 from strongroom_service.cli.migrate import migrate_app
 from strongroom_service.cli.options import ConfigFile
+from strongroom_service.cli.output import Output, OutputOption, print_document
 from strongroom_service.cli.records import records_app
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.errors import Misconfigured, StrongroomError
-from strongroom_service.link.supervisor import EX_CONFIG
-
-_EX_FAULT: Final = 1
 
 app = typer.Typer(
     help="Strongroom: a self-hosted backup key vault.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # they show local variables
 )
 config_app = typer.Typer(help="The configuration files.", no_args_is_help=True)
@@ -58,7 +57,8 @@ def serve(config: ConfigFile) -> None:
     """Run the front and its keepers."""
     from strongroom_service.bootstrap.serve import run_serve
 
-    raise typer.Exit(run_serve(config))
+    with told_to_a_supervisor():
+        raise typer.Exit(run_serve(config))
 
 
 @app.command()
@@ -66,7 +66,8 @@ def keeper(config: ConfigFile) -> None:
     """Run the keepers alone, as in a container of their own."""
     from strongroom_service.bootstrap.serve import run_keepers
 
-    raise typer.Exit(run_keepers(config))
+    with told_to_a_supervisor():
+        raise typer.Exit(run_keepers(config))
 
 
 @app.command()
@@ -74,7 +75,8 @@ def front(config: ConfigFile) -> None:
     """Run the front alone, beside keepers in another container."""
     from strongroom_service.bootstrap.front import run_front
 
-    raise typer.Exit(run_front(config))
+    with told_to_a_supervisor():
+        raise typer.Exit(run_front(config))
 
 
 @app.command()
@@ -91,7 +93,8 @@ def run_keeper_child(config: ConfigFile, index: Annotated[int, typer.Option(min=
     """Be one keeper: what the supervisor starts."""
     from strongroom_service.bootstrap.keeper import run_keeper
 
-    raise typer.Exit(run_keeper(config, index))
+    with told_to_a_supervisor():
+        raise typer.Exit(run_keeper(config, index))
 
 
 @app.command(hidden=True)
@@ -99,7 +102,8 @@ def keep_house(config: ConfigFile) -> None:
     """Make a checkpoint if one is due: what the supervisor starts now and then."""
     from strongroom_service.bootstrap.housekeeper import run_housekeeper
 
-    raise typer.Exit(run_housekeeper(config))
+    with told_to_a_supervisor():
+        raise typer.Exit(run_housekeeper(config))
 
 
 @config_app.command()
@@ -115,21 +119,42 @@ def check(config: ConfigFile) -> None:
 
 
 @app.command()
-def version() -> None:
+def version(output: OutputOption = Output.TABLE) -> None:
     """Print the version."""
-    typer.echo(version_of(DISTRIBUTION))
+    if output is Output.TABLE:
+        typer.echo(version_of(DISTRIBUTION))
+    else:
+        print_document({"strongroom": version_of(DISTRIBUTION), "python": platform.python_version()}, output=output)
 
 
 def main() -> None:
-    """Run the command line: 78 (EX_CONFIG) when something must be mended first, 1 when machinery broke."""
+    """Run the command line; how it ends is one of `ExitCode`, or what a supervised process says."""
     try:
-        app()
+        # Not on its own: there a wrong usage would end with 2, which says something else here.
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        _tell_usage(error)
+        code = ExitCode.USAGE
+    except typer.Abort:
+        typer.echo("Aborted.", err=True)
+        code = ExitCode.ERROR
     except Misconfigured as error:
         typer.echo(str(error), err=True)
-        sys.exit(EX_CONFIG)
+        code = ExitCode.ERROR
     except StrongroomError as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
-        sys.exit(_EX_FAULT)
+        code = ExitCode.ERROR
+    sys.exit(code or ExitCode.OK)
+
+
+def _tell_usage(error: typer.TyperException) -> None:
+    said = error.format_message()
+    context = getattr(error, "ctx", None)
+    if not said:  # a command without its arguments has printed its help
+        return
+    typer.echo(f"Error: {said}", err=True)
+    if context is not None:
+        typer.echo(f"Try '{context.command_path} --help'.", err=True)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def test_export_holds_for_anybody(development_vault: DevelopmentVault, tmp_path:
         client.delete()
         account = client.account
     path = tmp_path / "export.jsonl"
-    said = strongroomd(development_vault.files.config_file, "events", "export", "--output", str(path))
+    said = strongroomd(development_vault.files.config_file, "events", "export", "--file", str(path))
     assert (said.code, said.errors) == (0, "")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     records = [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
@@ -38,8 +38,8 @@ def test_export_holds_for_anybody(development_vault: DevelopmentVault, tmp_path:
 def test_export_goes_into_a_new_file_only(development_vault: DevelopmentVault, tmp_path: Path) -> None:
     path = tmp_path / "precious"
     path.write_text("precious", encoding="ascii")
-    said = strongroomd(development_vault.files.config_file, "events", "export", "--output", str(path))
-    assert (said.code, said.errors) == (78, f"cannot make {path}: File exists\n")
+    said = strongroomd(development_vault.files.config_file, "events", "export", "--file", str(path))
+    assert (said.code, said.errors) == (1, f"cannot make {path}: File exists\n")
     assert path.read_text(encoding="ascii") == "precious"
 
 
@@ -49,7 +49,7 @@ def test_database_that_lacks_events_is_not_exported(development_vault: Developme
     path = tmp_path / "export.jsonl"
     with copied(development_vault.files, "lacking") as copy:
         copy.remove_events(copy.record_ids()[-1], above=1)
-        said = strongroomd(copy.config_file, "events", "export", "--output", str(path))
+        said = strongroomd(copy.config_file, "events", "export", "--file", str(path))
     assert said.code == 1
     assert "lacks events after version" in said.errors
     assert '"end"' not in path.read_text(encoding="ascii")

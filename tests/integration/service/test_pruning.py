@@ -26,7 +26,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HandClient]:
         client.enroll()
         for _ in range(5):
             client.release()
-        assert strongroomd(vault.files.config_file, "events", "prune", "--older-than", "0").code == 78
+        assert strongroomd(vault.files.config_file, "events", "prune", "--older-than", "0").code == 1
         assert strongroomd(vault.files.config_file, "checkpoint", "make").code == 0
         client.release()
         said = strongroomd(vault.files.config_file, "events", "prune", "--older-than", "0")
@@ -56,7 +56,7 @@ def test_what_is_left_is_verified(client: HandClient, options: list[str]) -> Non
 
 def test_export_begins_where_the_history_does(client: HandClient, tmp_path: Path) -> None:
     path = tmp_path / "export.jsonl"
-    assert strongroomd(client.vault.files.config_file, "events", "export", "--output", str(path)).code == 0
+    assert strongroomd(client.vault.files.config_file, "events", "export", "--file", str(path)).code == 0
     pin = client.vault.files.identity_fingerprint
     checked = subprocess.run(
         [sys.executable, "-I", CHECKER, path, "--pin", pin], check=False, capture_output=True, text=True

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -53,19 +54,45 @@ def test_good_configuration_is_told_with_what_is_for_development(
     assert "single_user is set" in told
 
 
-def test_every_fault_of_the_configuration_is_told_on_stderr_with_code_78(
+def test_every_fault_of_the_configuration_is_told_on_stderr_with_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], config: Path
 ) -> None:
     config.write_text(CONFIG.replace("port = 8443", "port = 0").replace("run_dir", "rundir"), encoding="utf-8")
-    assert exit_code_of(monkeypatch, "config", "check", "--config", str(config)) == 78
+    assert exit_code_of(monkeypatch, "config", "check", "--config", str(config)) == 1
     told = capsys.readouterr()
     assert told.out == ""
     assert "listen.port" in told.err
     assert "rundir: is not a known key" in told.err
 
 
-def test_missing_configuration_is_code_78_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert exit_code_of(monkeypatch, "config", "check", "--config", str(tmp_path / "none.toml")) == 78
+@pytest.mark.parametrize("command", ["serve", "keeper", "front"])
+def test_supervisor_is_told_of_an_unfit_configuration_by_78(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    assert exit_code_of(monkeypatch, command, "--config", str(tmp_path / "none.toml")) == 78
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("unheard-of",), "No such command"),
+        (("config", "check"), "Missing option '--config'"),
+        (("serve", "--config", "/", "--fast"), "No such option"),
+        (("migrate",), "--database"),
+        (("version", "--output", "yaml"), "'yaml' is not one of"),
+    ],
+)
+def test_wrong_usage_is_code_3_and_says_where_help_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], told: str
+) -> None:
+    assert exit_code_of(monkeypatch, *arguments) == 3
+    said = capsys.readouterr()
+    assert (said.out, told in said.err, "--help'" in said.err) == ("", True, True), said.err
+
+
+def test_version_is_told_to_programs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code_of(monkeypatch, "version", "--output", "json") == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"strongroom", "python"}
 
 
 def test_version_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
