@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from strongroom_service.cli.output import Output, print_document, print_table
+from strongroom_service.cli.output import Output, Value, print_document, print_table
 
 ROWS = [("kek", 1, True, None), ("identity", 12, False, "long ago")]
 COLUMNS = ("purpose", "epoch", "in_use", "made_at")
@@ -32,7 +32,11 @@ def test_empty_table_has_its_heads_alone(capsys: pytest.CaptureFixture[str]) -> 
     assert json.loads(capsys.readouterr().out) == []
 
 
-DOCUMENT = {"token": {"label": "vault", "modes": ["a", "b"]}, "keepers": [{"pid": 7}, {"pid": 8}], "none": []}
+DOCUMENT: dict[str, Value] = {
+    "token": {"label": "vault", "modes": ["a", "b"]},
+    "keepers": [{"pid": 7}, {"pid": 8}],
+    "none": [],
+}
 
 
 def test_document_names_what_is_nested_by_its_way(capsys: pytest.CaptureFixture[str]) -> None:
