@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from strongroom_service.config.databases import SqliteDatabase
-from strongroom_service.store.migrations import migrate
+from strongroom_service.store.migrations import KNOWN_VERSION, migrate
 from strongroom_service.store.sqlite import SqliteReader, SqliteStore
 from strongroom_service.store.sqlite_beside import SqliteBeside
 
@@ -36,6 +36,15 @@ def make_schema(config: VaultConfig) -> None:
     """
     if isinstance(config.database, SqliteDatabase):
         migrate(config.database.path)
+
+
+def known_schema(config: VaultConfig) -> int:
+    """Return the schema version that this release serves from, in the kind of database that is configured."""
+    if isinstance(config.database, SqliteDatabase):
+        return KNOWN_VERSION
+    from strongroom_service.store.postgres_schema import KNOWN_VERSION as KNOWN_IN_POSTGRES  # noqa: PLC0415  as below
+
+    return KNOWN_IN_POSTGRES
 
 
 def serving_store(

@@ -15,6 +15,7 @@ import typer
 
 from strongroom_service.bootstrap.system import DISTRIBUTION
 from strongroom_service.cli.checkpoint import checkpoint_app
+from strongroom_service.cli.diagnosis import status
 from strongroom_service.cli.events import events_app
 from strongroom_service.cli.exit_codes import ExitCode, told_to_a_supervisor
 from strongroom_service.cli.migrate import migrate_app
@@ -77,6 +78,9 @@ def front(config: ConfigFile) -> None:
 
     with told_to_a_supervisor():
         raise typer.Exit(run_front(config))
+
+
+app.command()(status)
 
 
 @app.command()

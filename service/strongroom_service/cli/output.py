@@ -61,7 +61,9 @@ def _flat(value: Value, way: str) -> Iterator[tuple[str, Cell]]:
             for index, inner in enumerate(value):
                 yield from _flat(inner, f"{way}.{index}")
         else:
-            yield way, ", ".join(_text(inner) for inner in value if not isinstance(inner, Sequence | Mapping) or inner)
+            yield from ((way, str(inner)) for inner in value)
+            if not value:
+                yield way, None
     else:
         yield way, value
 

@@ -43,7 +43,8 @@ def test_document_names_what_is_nested_by_its_way(capsys: pytest.CaptureFixture[
     print_document(DOCUMENT, output=Output.TABLE)
     assert capsys.readouterr().out.splitlines() == [
         "token.label    vault",
-        "token.modes    a, b",
+        "token.modes    a",
+        "token.modes    b",
         "keepers.0.pid  7",
         "keepers.1.pid  8",
         "none           -",
