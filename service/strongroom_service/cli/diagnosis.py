@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from strongroom_service.cli.exit_codes import ExitCode
 from strongroom_service.cli.options import ConfigFile
-from strongroom_service.cli.output import Output, OutputOption, print_document
+from strongroom_service.cli.output import Output, OutputOption, print_document, print_table
 
 
 def status(config: ConfigFile, output: OutputOption = Output.TABLE) -> None:
@@ -16,3 +18,21 @@ def status(config: ConfigFile, output: OutputOption = Output.TABLE) -> None:
     standing = run_status(config)
     print_document(standing.told(), output=output)
     raise typer.Exit(ExitCode.OK if standing.state is State.SERVING else ExitCode.SEALED_OR_DEGRADED)
+
+
+def doctor(
+    config: ConfigFile,
+    host: Annotated[
+        str | None, typer.Option(help="Name that clients connect to: the certificate must be for it.")
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Look for what is wrong and say how to mend it; changes nothing. Ends with 2 when a check fails."""
+    from strongroom_service.bootstrap.doctor.examination import run_doctor
+    from strongroom_service.bootstrap.doctor.findings import Outcome
+
+    findings = run_doctor(config, host=host)
+    rows = [(finding.check, finding.outcome.value, finding.found, finding.remedy) for finding in findings]
+    print_table(("check", "outcome", "found", "remedy"), rows, output=output)
+    failed = any(finding.outcome is Outcome.FAIL for finding in findings)
+    raise typer.Exit(ExitCode.SEALED_OR_DEGRADED if failed else ExitCode.OK)

@@ -15,7 +15,7 @@ import typer
 
 from strongroom_service.bootstrap.system import DISTRIBUTION
 from strongroom_service.cli.checkpoint import checkpoint_app
-from strongroom_service.cli.diagnosis import status
+from strongroom_service.cli.diagnosis import doctor, status
 from strongroom_service.cli.events import events_app
 from strongroom_service.cli.exit_codes import ExitCode, told_to_a_supervisor
 from strongroom_service.cli.migrate import migrate_app
@@ -81,6 +81,7 @@ def front(config: ConfigFile) -> None:
 
 
 app.command()(status)
+app.command()(doctor)
 
 
 @app.command()

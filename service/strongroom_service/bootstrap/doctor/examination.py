@@ -1,0 +1,88 @@
+"""All checks in order. One that cannot look is skipped: what keeps it from looking is another one's finding."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from strongroom_service.bootstrap.doctor.database import RowFound, check_database
+from strongroom_service.bootstrap.doctor.files import check_files
+from strongroom_service.bootstrap.doctor.findings import fail, ok, warn
+from strongroom_service.bootstrap.doctor.host import check_host
+from strongroom_service.bootstrap.doctor.service import ask_keepers, check_checkpoints, check_metrics
+from strongroom_service.bootstrap.doctor.tls import check_tls
+from strongroom_service.bootstrap.doctor.token import KeysFound, check_token
+from strongroom_service.bootstrap.doctor.token_proof import check_second_token
+from strongroom_service.bootstrap.system import SystemClock, acting_as
+from strongroom_service.config.tenant_file import load_tenants
+from strongroom_service.config.vault_file import load_vault_config
+from strongroom_service.domain.errors import Misconfigured
+from strongroom_service.link.hardening import harden_process
+from strongroom_service.telemetry.logs import configure_logging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from strongroom_service.bootstrap.doctor.findings import Finding
+    from strongroom_service.config.tenant_file import Tenants
+    from strongroom_service.config.vault_file import VaultConfig
+
+
+def run_doctor(config_path: Path, *, host: str | None) -> list[Finding]:
+    """Look at everything; changes nothing. `host` is the name by which clients reach the service."""
+    harden_process()
+    configure_logging("doctor")
+    try:
+        config = load_vault_config(config_path)
+    except Misconfigured as error:
+        return [fail("config", str(error), "mend the keys that are named; nothing else could be looked at")]
+    return [ok("config", f"{config_path} is good"), *_examine(config, config_path, host)]
+
+
+def _examine(config: VaultConfig, config_path: Path, host: str | None) -> Iterator[Finding]:
+    development = config.single_user
+    try:
+        tenants = load_tenants(config.tenants_dir)
+    except Misconfigured as error:
+        yield fail("tenants", str(error), "mend the keys that are named")
+    else:
+        yield ok("tenants", f"{len(tenants)} good")
+        yield _check_marks(tenants)
+        # One tenant marked beside real ones makes no vault for development.
+        development = development or len(tenants.in_development()) == len(tenants)
+    yield from check_files(config, config_path)
+    yield from check_host(config, config_path)
+    with _as_front(config):
+        yield from list(check_tls(config.listen, host=host))
+    found, keys = RowFound(), KeysFound()
+    with _as_front(config):
+        yield from list(check_database(config, found))
+    with _as_keeper(config):
+        yield from list(check_token(config, found.row, keys))
+    yield check_second_token(
+        config, config_path, now=SystemClock().now(), keys=keys.check_values, development=development
+    )
+    keepers, vault = asyncio.run(ask_keepers(config, found.row))
+    yield keepers
+    yield check_metrics(config.metrics)
+    with _as_front(config):
+        yield from list(check_checkpoints(config, found.row, vault))
+
+
+def _check_marks(tenants: Tenants) -> Finding:
+    marked = ", ".join(sorted(tenants.in_development()))
+    if marked:
+        return warn("development", f"marked for development: {marked}", "remove `development` before there are users")
+    return ok("development", "no tenant is marked for development")
+
+
+def _as_front(config: VaultConfig) -> AbstractContextManager[None]:
+    users = config.users
+    return acting_as(None, None) if users is None else acting_as(users.front_uid, users.front_gid)
+
+
+def _as_keeper(config: VaultConfig) -> AbstractContextManager[None]:
+    users = config.users
+    return acting_as(None, None) if users is None else acting_as(users.keeper_uid, users.keeper_gid)

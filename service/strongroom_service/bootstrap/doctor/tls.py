@@ -1,0 +1,84 @@
+"""The certificate that clients meet first."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Final
+
+from strongroom_service.bootstrap.certificates import days_left, read_chain
+from strongroom_service.bootstrap.doctor.findings import attempt, fail, ok, skip, warn
+from strongroom_service.bootstrap.system import SystemClock
+from strongroom_service.domain.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from strongroom_service.bootstrap.certificates import CertificateChain
+    from strongroom_service.bootstrap.doctor.findings import Finding
+    from strongroom_service.config.vault_file import Listen
+
+CERTIFICATE_DAYS: Final = 14
+"""Sooner than this before its end a certificate is told of: time enough to renew it by hand."""
+
+_EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104  looked for, not bound to
+_RENEW: Final = "renew the certificate: both files are read again when they change"
+
+
+def check_tls(listen: Listen, *, host: str | None) -> Iterator[Finding]:
+    """Look at it as clients that connect to `host` would; None: to the address that is listened at."""
+    pair = attempt("certificate", lambda: _pair(listen), "give the certificate chain and its own key, both in PEM")
+    yield pair
+    try:
+        chain = read_chain(listen.tls_certificate_file)
+    except Misconfigured as error:
+        for check in ("certificate_chain", "certificate_expiry", "certificate_names"):
+            yield skip(check, str(error))
+        return
+    yield _chain(chain)
+    yield _expiry(chain)
+    yield _names(chain, listen, host)
+
+
+def _pair(listen: Listen) -> str:
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(listen.tls_certificate_file, listen.tls_key_file, password="")
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        reason = error.reason if isinstance(error, ssl.SSLError) else getattr(error, "strerror", None)
+        files = f"{listen.tls_certificate_file} with key {listen.tls_key_file}"
+        raise Misconfigured(f"{files}: {reason or 'not a certificate with its key in PEM'}") from error
+    return f"{listen.tls_certificate_file} and its key belong together"
+
+
+def _chain(chain: CertificateChain) -> Finding:
+    position = chain.first_unsigned()
+    if position is not None:
+        found = f"certificate {position + 1} of the file is not issued by the next one"
+        return fail("certificate_chain", found, "put the server's own certificate first, then each issuer in turn")
+    return ok("certificate_chain", f"{len(chain.certificates)} in order")
+
+
+def _expiry(chain: CertificateChain) -> Finding:
+    now = SystemClock().now()
+    left = days_left(chain.not_after, now=now)
+    if chain.not_before > now:
+        return fail("certificate_expiry", "it does not hold yet", "look at the clock, or " + _RENEW)
+    if left < 0:
+        return fail("certificate_expiry", f"it ended {-left} days ago", _RENEW)
+    if left < CERTIFICATE_DAYS:
+        return warn("certificate_expiry", f"it ends in {left} days", _RENEW)
+    return ok("certificate_expiry", f"it ends in {left} days")
+
+
+def _names(chain: CertificateChain, listen: Listen, host: str | None) -> Finding:
+    remedy = "have a certificate issued with the name that clients connect to as a subject alternative name"
+    if not chain.names:
+        return fail("certificate_names", "it has no subject alternative name, and clients look at nothing else", remedy)
+    named = ", ".join(chain.names)
+    if host is None and listen.host in _EVERYWHERE:
+        return ok("certificate_names", f"it is for {named}; --host NAME asks whether that is right")
+    asked = host or listen.host
+    if not chain.speaks_for(asked):
+        found = f"it is for {named}, not for {asked}"
+        return fail("certificate_names", found, remedy) if host else warn("certificate_names", found, remedy)
+    return ok("certificate_names", f"it is for {asked}")
