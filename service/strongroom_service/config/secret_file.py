@@ -21,8 +21,8 @@ _ROOT: Final = 0
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def read_secret(path: Path, *, name: str, reader: str) -> str:
-    """Read a secret: UTF-8, 1 to 256 bytes, one trailing newline not counted.
+def read_secret(path: Path, *, name: str, reader: str, limit: int = MAX_SECRET_BYTES) -> str:
+    """Read a secret: UTF-8, 1 to `limit` bytes, one trailing newline not counted.
 
     `name` is what the file is called, `reader` whose it should be.
 
@@ -36,13 +36,13 @@ def read_secret(path: Path, *, name: str, reader: str) -> str:
         try:
             # Checked on the open descriptor: the name could be pointed elsewhere between a check and an open.
             _check_owner_and_mode(os.fstat(descriptor), what=what, reader=reader)
-            content = os.read(descriptor, MAX_SECRET_BYTES + 2)  # one for the newline, one to tell a longer file
+            content = os.read(descriptor, limit + 2)  # one for the newline, one to tell a longer file
         finally:
             os.close(descriptor)
     except OSError as error:
         problem = os.strerror(error.errno or 0)
         raise Misconfigured(f"{what}: {problem}; it must be a regular file, not a link") from None
-    return _parse(content, what=what)
+    return _parse(content, what=what, limit=limit)
 
 
 def _check_owner_and_mode(status: os.stat_result, *, what: str, reader: str) -> None:
@@ -57,10 +57,10 @@ def _check_owner_and_mode(status: os.stat_result, *, what: str, reader: str) -> 
     raise Misconfigured(f"{what} {problem}")
 
 
-def _parse(content: bytes, *, what: str) -> str:
+def _parse(content: bytes, *, what: str, limit: int) -> str:
     content = content.removesuffix(b"\n")
-    if not 0 < len(content) <= MAX_SECRET_BYTES:
-        raise Misconfigured(f"{what} must hold 1 to {MAX_SECRET_BYTES} bytes")
+    if not 0 < len(content) <= limit:
+        raise Misconfigured(f"{what} must hold 1 to {limit} bytes")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:  # holds the bytes it could not decode, so it must not travel on as a cause

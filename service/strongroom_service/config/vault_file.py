@@ -192,6 +192,13 @@ class VaultConfig(Section):
     drain_grace_seconds: float = Field(
         default=10.0, ge=0, le=600, description="What calls under way have to finish when the front is told to stop."
     )
+    token_proof_max_age_days: int = Field(
+        default=400,
+        ge=1,
+        le=3_650,
+        description="How old the proof of a second token may be before `doctor` fails: losing the only token loses"
+        " every envelope.",
+    )
     single_user: bool = Field(
         default=False,
         description="Front and keepers may run under one user id. For development: who owns one owns both.",
