@@ -15,10 +15,11 @@ from strongroom_service.domain.steady_clock import check_synchronised
 from strongroom_service.link.peer import peer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from strongroom_service.bootstrap.doctor.findings import Finding
     from strongroom_service.config.vault_file import ClockRules, VaultConfig
+    from strongroom_service.domain.clock import Discipline
 
 _CONNECT_SECONDS: Final = 2.0
 _TIME_SERVER: Final = "run chrony or systemd-timesyncd against a time server"
@@ -49,10 +50,10 @@ def _check_users(config: VaultConfig, config_path: Path) -> Finding:
     return attempt("users", look, "give [users] two user ids, and run init, serve and doctor as root")
 
 
-def check_clock(rules: ClockRules) -> Finding:
-    """Look whether something keeps the clock right."""
+def check_clock(rules: ClockRules, *, read: Callable[[], Discipline] = read_discipline) -> Finding:
+    """Look whether something keeps the clock right; `read` asks the kernel."""
     try:
-        check_synchronised(read_discipline(), tolerance=rules.tolerance)
+        check_synchronised(read(), tolerance=rules.tolerance)
     except ClockUntrusted as error:
         if rules.require_synchronised:
             return fail("clock", f"{error}, and clock.require_synchronised is set", _TIME_SERVER)
