@@ -11,13 +11,17 @@ from strongroom_service.keeper.operating import OperatorHandler
 from tests.fakes.desk import Desk, Refused
 from tests.fakes.store import FakeStore
 
+SPREAD_MS = 90_000
+
 
 class OperatorDesk:
     """One connection, with the vault open on it."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.handler = OperatorHandler(keeper=desk.handler, clock=desk.clock, random=os.urandom, log=desk.log)
+        self.handler = OperatorHandler(
+            keeper=desk.handler, clock=desk.clock, random=os.urandom, spread_ms=SPREAD_MS, log=desk.log
+        )
         self.standing = self.open_vault()
 
     def open_vault(self) -> operator_pb2.VaultStandingReply:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from strongroom_service.domain.ceremonies import ORDERS, Operation
 from strongroom_service.domain.events import Event, Outcome, Swept
 
-_UNASSERTED = ORDERS | {Operation.SWEEP}
+_UNASSERTED = ORDERS | {Operation.SWEEP, Operation.REWRAP}
 
 
 def check_history(events: Sequence[Event], *, most: int) -> None:

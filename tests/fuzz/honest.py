@@ -10,7 +10,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from strongroom.keeper.v1 import frames_pb2, operator_pb2
+from strongroom.keeper.v1 import frames_pb2, operator_pb2, record_pb2
 from strongroom.v1 import resources_pb2
 from strongroom_service.keeper.formats.sealing import Kind, derive_one_time_key, parse_header
 from tests.fakes.desk import Desk, refused_for
@@ -202,6 +202,14 @@ def operator_calls() -> tuple[operator_pb2.OperatorCall, ...]:
         operator_pb2.OperatorCall(set_horizon=operator_pb2.SetHorizonCall(horizon=desk.clock.now())),
         operator_pb2.OperatorCall(accept_older=operator_pb2.AcceptOlderCall(row=row)),
         operator_pb2.OperatorCall(sweep=operator_pb2.SweepCall(row=carol().row())),
+        operator_pb2.OperatorCall(list_keys=operator_pb2.ListKeysCall()),
+        operator_pb2.OperatorCall(
+            change_key=operator_pb2.ChangeKeyCall(
+                purpose=record_pb2.KEY_PURPOSE_KEK, epoch=1, change=operator_pb2.KEY_CHANGE_RETIRE
+            )
+        ),
+        operator_pb2.OperatorCall(survey=operator_pb2.SurveyCall(rows=[carol().row()])),
+        operator_pb2.OperatorCall(rewrap=operator_pb2.RewrapCall(row=carol().row(), chain_head=bytes(32))),
     )
 
 

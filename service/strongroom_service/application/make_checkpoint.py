@@ -55,7 +55,7 @@ async def make_checkpoint(
         Fault: database or keeper failed; no checkpoint was made, unless it is OutcomeUnknown.
     """
     standing = await keeper.open_vault(await _vault_row(source))
-    remembered = _Remembered(last_leaves)
+    remembered = Remembered(last_leaves)
     after = b""
     while record_ids := await source.scan_record_ids(after=after, limit=_ROWS_AT_ONCE):
         rows = [await _row(source, record_id) for record_id in record_ids]
@@ -102,13 +102,13 @@ async def _vault_row(vault: VaultStore) -> VaultRow:
     return row
 
 
-def _checked(rows: Sequence[RecordRow], remembered: _Remembered) -> Sequence[RecordRow]:
+def _checked(rows: Sequence[RecordRow], remembered: Remembered) -> Sequence[RecordRow]:
     for row in rows:
         remembered.check(row)
     return rows
 
 
-class _Remembered:
+class Remembered:
     """The last checkpoint's leaves beside the rows, both in order of record ids."""
 
     def __init__(self, leaves: Iterator[Leaf]) -> None:
@@ -116,6 +116,7 @@ class _Remembered:
         self._next = next(leaves, None)
 
     def check(self, row: RecordRow) -> None:
+        """Take the next row. Raises RecordRejected: a leaf before it has none, or it is below its own."""
         if self._next is None or self._next.record_id > row.record_id:
             return
         leaf = self._next
@@ -126,6 +127,7 @@ class _Remembered:
         self._next = next(self._leaves, None)
 
     def end(self) -> None:
+        """Know that there are no more rows. Raises as `check`."""
         if self._next is not None:
             raise RecordRejected(_put_back(self._next, "has no row"))
 

@@ -165,7 +165,10 @@ class _Front:
             paths=[keeper_socket(self._config, index) for index in range(self._config.keepers.count)],
             load_vault=store.load_vault,
             commit_vault=store.commit_vault,
-            times=LinkTimes(call_timeout_seconds=self._config.keepers.call_deadline_seconds),
+            times=LinkTimes(
+                call_timeout_seconds=self._config.keepers.call_deadline_seconds,
+                reopen_interval_seconds=self._config.keepers.reopen_seconds,
+            ),
             log=self._log,
             on_ready=readiness.note_keepers,
         )

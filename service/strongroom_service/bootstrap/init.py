@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from strongroom_service.application.rows import VaultRow
 from strongroom_service.bootstrap.databases import make_schema, serving_store
 from strongroom_service.bootstrap.keeper import open_token
+from strongroom_service.bootstrap.operators import as_front, as_keeper
 from strongroom_service.bootstrap.serve import separated_children
 from strongroom_service.bootstrap.system import (
     FINGERPRINT_NAME,
     SystemClock,
-    acting_as,
     keys_lock,
     make_run_dir,
     random_bytes,
@@ -31,7 +31,6 @@ from strongroom_service.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from strongroom_service.config.vault_file import VaultConfig
@@ -69,15 +68,15 @@ def run_init(config_path: Path) -> Initialised:
     separated_children(config, config_path)  # made under other ids than it will be served, it could not be read
     make_run_dir(config)
     with contextlib.ExitStack() as held:
-        with _as_keeper(config):
+        with as_keeper(config):
             held.enter_context(keys_lock(config.run_dir, exclusive=True))
-        with _as_front(config):
+        with as_front(config):
             make_schema(config)
             row = asyncio.run(_load(config))
-        with _as_keeper(config):
+        with as_keeper(config):
             made = [] if row is not None else _make_keys(config)
             new_row, fingerprint = _open_or_make_row(config, row)
-        with _as_front(config):
+        with as_front(config):
             if row is None:
                 asyncio.run(_commit(config, new_row))
             fingerprint_file = config.folder / FINGERPRINT_NAME
@@ -118,13 +117,3 @@ async def _load(config: VaultConfig) -> VaultRow | None:
 async def _commit(config: VaultConfig, row: VaultRow) -> None:
     async with serving_store(config) as store:
         await store.commit_vault(row)
-
-
-def _as_keeper(config: VaultConfig) -> AbstractContextManager[None]:
-    users = config.users
-    return acting_as(None, None) if users is None else acting_as(users.keeper_uid, users.keeper_gid)
-
-
-def _as_front(config: VaultConfig) -> AbstractContextManager[None]:
-    users = config.users
-    return acting_as(None, None) if users is None else acting_as(users.front_uid, users.front_gid)

@@ -56,7 +56,9 @@ def run_keeper(config_path: Path, index: int) -> int:
     configuration = inherited_configuration(config_path, os.environ)
     config, tenants = configuration.vault, configuration.tenants
     memory_locked = _lock_memory(config)  # before the PIN is read
-    with keys_lock(config.run_dir, exclusive=False), contextlib.closing(open_token(config)) as token:
+    with contextlib.ExitStack() as held:
+        with keys_lock(config.run_dir, exclusive=False):  # a token that is being written to is hard to open
+            token = held.enter_context(contextlib.closing(open_token(config)))
         log = get_logger()
         verifier = AccountTokenVerifier(tenants, config.audience)
         clock = steady_clock(inherited_anchor(os.environ), config.clock, log=log)
@@ -91,7 +93,13 @@ def run_keeper(config_path: Path, index: int) -> int:
                 listener=listen(operator_socket(config, index), mode=_OPERATORS_SOCKET_MODE),
                 admit=OperatorRule(own_uid=os.geteuid()).admit,
                 welcome=lambda: operator_visit(
-                    OperatorHandler(keeper=handler, clock=clock, random=random_bytes, log=log).handle,
+                    OperatorHandler(
+                        keeper=handler,
+                        clock=clock,
+                        random=random_bytes,
+                        spread_ms=config.keepers.spread_ms,
+                        log=log,
+                    ).handle,
                     beat=beat,
                     log=log,
                 ),

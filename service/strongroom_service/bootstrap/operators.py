@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from strongroom_service.bootstrap.system import FINGERPRINT_NAME, operator_socket
+from strongroom_service.bootstrap.system import FINGERPRINT_NAME, acting_as, operator_socket
 from strongroom_service.domain.errors import KeeperUnavailable, Misconfigured
 from strongroom_service.link.hardening import harden_process
 from strongroom_service.link.operator_connection import connect_operator
@@ -14,6 +14,7 @@ from strongroom_service.link.operator_keeper import OperatorKeeper
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from contextlib import AbstractContextManager
 
     from strongroom_service.application.evidence import VaultStanding
     from strongroom_service.bootstrap.databases import ReadingStore
@@ -35,6 +36,18 @@ async def operators_keeper(config: VaultConfig) -> AsyncIterator[OperatorKeeper]
         yield OperatorKeeper(connection)
     finally:
         connection.close()
+
+
+def as_keeper(config: VaultConfig) -> AbstractContextManager[None]:
+    """Act as the user who may use the token, where we are root and users are configured."""
+    users = config.users
+    return acting_as(None, None) if users is None else acting_as(users.keeper_uid, users.keeper_gid)
+
+
+def as_front(config: VaultConfig) -> AbstractContextManager[None]:
+    """Act as the user who owns the database, for a moment; `become_front` is for more than the vault's own row."""
+    users = config.users
+    return acting_as(None, None) if users is None else acting_as(users.front_uid, users.front_gid)
 
 
 @contextlib.asynccontextmanager

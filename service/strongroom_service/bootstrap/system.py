@@ -29,6 +29,8 @@ _LOCK_NAME: Final = "keys.lock"
 # Others may neither look into the folder nor pass through it; the front's group passes through to the sockets.
 _RUN_DIR_MODE: Final = 0o750
 _LOCK_MODE: Final = 0o600
+_LOCK_PATIENCE_SECONDS: Final = 30.0
+_LOCK_POLL_SECONDS: Final = 0.02
 
 
 class SystemClock:
@@ -95,12 +97,13 @@ def make_run_dir(config: VaultConfig) -> None:
 
 @contextlib.contextmanager
 def keys_lock(run_dir: Path, *, exclusive: bool) -> Iterator[None]:
-    """Hold the lock on the vault's keys: keepers share it, `init` and key changes need it alone.
+    """Hold the lock on the token's objects: keepers share it while they start, who makes or destroys keys has it alone.
 
-    The file is never removed (see `writer_lock`); the kernel frees the lock when its process ends.
+    Either waits for the other: both are a matter of seconds. The file is never removed (see `writer_lock`); the kernel
+    frees the lock when its process ends.
 
     Raises:
-        Misconfigured: somebody else holds it, or the file cannot be opened.
+        Misconfigured: somebody else holds it for too long, or the file cannot be opened.
     """
     path = run_dir / _LOCK_NAME
     try:
@@ -108,11 +111,19 @@ def keys_lock(run_dir: Path, *, exclusive: bool) -> Iterator[None]:
     except OSError as error:
         raise Misconfigured(f"cannot open {path}: {error.strerror}") from error
     try:
-        try:
-            fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = "the service holds the keys: stop it first" if exclusive else "the keys are being changed"
-            raise Misconfigured(f"{path}: {holder}") from error
+        if not _locked(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH):
+            holder = "keepers are starting" if exclusive else "the keys are being changed"
+            raise Misconfigured(f"{path}: {holder}, for {_LOCK_PATIENCE_SECONDS:.0f} s already")
         yield
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int, kind: int) -> bool:
+    deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            return True
+        time.sleep(_LOCK_POLL_SECONDS)
+    return False

@@ -18,6 +18,7 @@ from strongroom_service.cli.checkpoint import checkpoint_app
 from strongroom_service.cli.diagnosis import doctor, status
 from strongroom_service.cli.events import events_app
 from strongroom_service.cli.exit_codes import ExitCode, told_to_a_supervisor
+from strongroom_service.cli.keys import keys_app
 from strongroom_service.cli.migrate import migrate_app
 from strongroom_service.cli.options import ConfigFile
 from strongroom_service.cli.output import Output, OutputOption, print_document
@@ -36,6 +37,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(events_app, name="events")
 app.add_typer(checkpoint_app, name="checkpoint")
 app.add_typer(records_app, name="records")
+app.add_typer(keys_app, name="keys")
 app.add_typer(migrate_app, name="migrate")
 
 

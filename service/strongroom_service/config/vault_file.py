@@ -73,6 +73,18 @@ class Keepers(Section):
         " go on, unless it is required.",
     )
     log_file: PathFromFile = Field(description="Where keepers log (record id, version, head) of all that they fulfil.")
+    reopen_seconds: float = Field(
+        default=30.0,
+        ge=0.1,
+        le=3_600,
+        description="How often keepers are given the vault's row anew. A key change waits for three times as long, so"
+        " that every keeper goes by it. The same on every replica.",
+    )
+
+    @property
+    def spread_ms(self) -> int:
+        """Until every keeper of every replica has the newest row of the vault, one try having failed."""
+        return int(3_000 * self.reopen_seconds)
 
     @model_validator(mode="after")
     def _outlives_a_call(self) -> Self:

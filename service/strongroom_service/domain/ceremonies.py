@@ -17,7 +17,7 @@ REGISTRATION_CEREMONY_SECONDS = 300
 
 @unique
 class Operation(Enum):
-    """What changes a record. All but the last four are begun as ceremonies; an addition completes its `attest` too."""
+    """What changes a record. All but the last five are begun as ceremonies; an addition completes its `attest` too."""
 
     REGISTER = "register"
     STORE = "store"
@@ -34,6 +34,7 @@ class Operation(Enum):
     ERASE_ACCOUNT = "erase_account"
     CANCEL_ERASE_ACCOUNT = "cancel_erase_account"
     SWEEP = "sweep"
+    REWRAP = "rewrap"
 
     @property
     def ceremony_seconds(self) -> int:

@@ -1,4 +1,4 @@
-"""Changes that no passkey asserts: reset by an account token, erasure by the tenant, sweep by time alone.
+"""Changes that no passkey asserts: reset by an account token, erasure by the tenant, upkeep by the operator.
 
 Pure, as `decisions`: what is returned must be committed before anything of it is told, and a refusal changes nothing.
 """
@@ -58,11 +58,20 @@ def decide_order(record: Record | None, order: Order) -> Decided:
 
 def decide_sweep(record: Record, *, swept: tuple[Swept, ...], now: Millis) -> Decided:
     """Make durable that what was due is gone. `record` is already without it."""
+    return _kept_up(record, operation=Operation.SWEEP, swept=swept, now=now)
+
+
+def decide_rewrap(record: Record, *, swept: tuple[Swept, ...], now: Millis) -> Decided:
+    """Move a record to the keys in use. Its envelopes are wrapped anew already; nothing else of it changes."""
+    return _kept_up(record, operation=Operation.REWRAP, swept=swept, now=now)
+
+
+def _kept_up(record: Record, *, operation: Operation, swept: tuple[Swept, ...], now: Millis) -> Decided:
     moved = replace(record, version=record.version + 1, grants=_unexpired(record, now=now))
     event = Event(
         version=moved.version,
         at=now,
-        operation=Operation.SWEEP,
+        operation=operation,
         outcome=Outcome.GRANTED,
         reason="",
         failures=moved.ledger.failures,

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from strongroom_service.domain.ceremonies import AddCredential, RemoveCredential, SetRecovery, Store
-from strongroom_service.domain.errors import InvalidField, Reason, Refusal
+from strongroom_service.domain.errors import InvalidField, Reason, RecordRejected, Refusal
 from strongroom_service.domain.fields import hash_fields
 from strongroom_service.domain.records import Archive
 from strongroom_service.keeper.formats.hpke import open_from_client
-from strongroom_service.keeper.formats.wrapping import MAX_ENVELOPE_BYTES, wrap_envelope
+from strongroom_service.keeper.formats.wrapping import MAX_ENVELOPE_BYTES, unwrap_envelope, wrap_envelope
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from strongroom_service.domain.ceremonies import Statement
+    from strongroom_service.domain.records import Record
     from strongroom_service.keeper.case import Case
     from strongroom_service.keeper.vault_keys import VaultKeys
 
@@ -86,3 +89,46 @@ class Envelopes:
             envelope_sha256=hashlib.sha256(envelope).digest(),
             wrapped=wrapped,
         )
+
+    def unwrap(self, archive: Archive, *, record_id: bytes) -> bytes:
+        """Return the envelope of `archive`.
+
+        Raises:
+            RecordRejected: it is not what was wrapped, or was wrapped under a KEK that no record needs any more.
+            TokenFault: the token failed.
+        """
+        if not self.keys.may_unwrap(archive.wrapped.kek_epoch):
+            message = f"an envelope is wrapped under KEK epoch {archive.wrapped.kek_epoch}, which is not in use"
+            raise RecordRejected(message)
+        return unwrap_envelope(self.keys.token, archive, record_id=record_id)
+
+    def rewrapped(self, record: Record, *, record_id: bytes) -> Record:
+        """Return `record` with every envelope, those set aside too, wrapped under the KEK in use.
+
+        What is unwrapped for it leaves this function only wrapped. Raises as `unwrap`.
+        """
+        archives = tuple(self._rewrapped(archive, record_id=record_id) for archive in record.archives)
+        aside = record.set_aside
+        if aside is not None:
+            aside = replace(aside, record=self.rewrapped(aside.record, record_id=record_id))
+        return replace(record, archives=archives, set_aside=aside)
+
+    def _rewrapped(self, archive: Archive, *, record_id: bytes) -> Archive:
+        if archive.wrapped.kek_epoch == self.keys.kek_epoch:
+            return archive
+        wrapped = wrap_envelope(
+            self.keys.token,
+            self.unwrap(archive, record_id=record_id),
+            record_id=record_id,
+            archive_version=archive.archive_version,
+            epoch=self.keys.kek_epoch,
+        )
+        return replace(archive, wrapped=wrapped)
+
+
+def kek_epochs_of(record: Record) -> Iterator[int]:
+    """Yield the KEK epochs that a record's envelopes are wrapped under, those set aside too."""
+    for archive in record.archives:
+        yield archive.wrapped.kek_epoch
+    if record.set_aside is not None:
+        yield from kek_epochs_of(record.set_aside.record)

@@ -10,11 +10,11 @@ from strongroom.v1 import vault_service_pb2 as pb
 from strongroom_service.domain.ceremonies import ORDERS, Operation
 from strongroom_service.domain.errors import Reason, Refusal
 from strongroom_service.domain.records import find_archive, find_grant
+from strongroom_service.keeper.envelopes import Envelopes
 from strongroom_service.keeper.formats.enums import MODES
 from strongroom_service.keeper.formats.hpke import seal_to_client
 from strongroom_service.keeper.formats.receipt import ReceiptFor, sign_receipt
 from strongroom_service.keeper.formats.statement import optional_timestamp_of
-from strongroom_service.keeper.formats.wrapping import unwrap_envelope
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -118,7 +118,7 @@ class Fulfiller:
                     archive_version=archive.archive_version,
                     confirmed=archive.confirmed,
                     mode=MODES[archive.mode],
-                    envelope=unwrap_envelope(self.keys.token, archive, record_id=case.record_id),
+                    envelope=Envelopes(self.keys).unwrap(archive, record_id=case.record_id),
                 )
                 for archive in archives
             ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import TYPE_CHECKING
 
 from strongroom.keeper.v1 import frames_pb2
 from strongroom.v1 import resources_pb2
 from strongroom_service.domain.ceremonies import ORDERS
-from strongroom_service.domain.errors import Fault, InvalidField, Misconfigured, Refusal, TokenFault
+from strongroom_service.domain.errors import Fault, InvalidField, Misconfigured, RecordRejected, Refusal, TokenFault
 from strongroom_service.domain.identifiers import RecordId
 from strongroom_service.keeper.beginning import Beginner
 from strongroom_service.keeper.calls import completion_of, operation_of
@@ -15,6 +16,7 @@ from strongroom_service.keeper.describing import Describer
 from strongroom_service.keeper.feeding import Feeder
 from strongroom_service.keeper.formats.bundle import is_due
 from strongroom_service.keeper.formats.enums import OUTCOMES
+from strongroom_service.keeper.formats.sealing import parse_header
 from strongroom_service.keeper.formats.statement import challenge_of
 from strongroom_service.keeper.fulfilling import Fulfiller
 from strongroom_service.keeper.judging import Judge, SealedStep
@@ -226,6 +228,22 @@ class KeeperHandler:
         chamber = self._open_chamber
         case_ = self._cases.of_sweep(row, opener=chamber.opener)
         step = chamber.judge.sweep(case_)
+        if step is None:
+            return None
+        return self._to_be_committed(chamber, step, record_id=case_.record_id, request_id="").commit
+
+    def rewrap(self, row: frames_pb2.Row, *, chain_head: bytes) -> frames_pb2.CommitOrder | None:
+        """Return the change that moves the record in `row` to the keys in use, if anything of it is not.
+
+        Its chain must be at `chain_head`, unless that is empty. Raises as `sweep`.
+        """
+        self._check_clock()
+        chamber = self._open_chamber
+        case_ = self._cases.of_sweep(row, opener=chamber.opener)
+        if chain_head and not hmac.compare_digest(case_.record.chain_head, chain_head):
+            message = "a record's chain does not go on from where the last checkpoint has seen it"
+            raise RecordRejected(message)
+        step = chamber.judge.rewrap(case_, seal_epoch=parse_header(row.sealed).epoch)
         if step is None:
             return None
         return self._to_be_committed(chamber, step, record_id=case_.record_id, request_id="").commit

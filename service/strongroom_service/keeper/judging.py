@@ -13,12 +13,12 @@ from strongroom_service.domain.credentials import RecoveryVerified, Verified
 from strongroom_service.domain.decisions import Attempt, Decided, decide_assertion, decide_registration
 from strongroom_service.domain.errors import InvalidField, Reason, Refusal
 from strongroom_service.domain.events import Evidence
-from strongroom_service.domain.orders import Order, decide_order, decide_sweep
+from strongroom_service.domain.orders import Order, decide_order, decide_rewrap, decide_sweep
 from strongroom_service.domain.preconditions import check_live, require_vault
 from strongroom_service.domain.records import find_grant, head_of, next_head, subject_of
 from strongroom_service.domain.successes import Brought
 from strongroom_service.keeper.asserting import check_added, check_signer, read_own_ceremony
-from strongroom_service.keeper.envelopes import Envelopes, SealedEnvelope
+from strongroom_service.keeper.envelopes import Envelopes, SealedEnvelope, kek_epochs_of
 from strongroom_service.keeper.formats.event_codec import encode_event
 from strongroom_service.keeper.formats.record_codec import encode_record
 from strongroom_service.keeper.formats.sealing import Kind, draw_one_time_key
@@ -86,6 +86,18 @@ class Judge:
         if not case.swept:
             return None
         decided = decide_sweep(case.record, swept=case.swept, now=case.now)
+        return self._seal(decided, previous_head=case.record.chain_head, record_id=case.record_id)
+
+    def rewrap(self, case: SweepCase, *, seal_epoch: int) -> SealedStep | None:
+        """Move a record, sealed under `seal_epoch`, to the keys in use; None where all of it is under them.
+
+        Raises:
+            RecordRejected: an envelope does not unwrap.
+        """
+        if seal_epoch == self.keys.seal_epoch and not set(kek_epochs_of(case.record)) - {self.keys.kek_epoch}:
+            return None
+        rewrapped = Envelopes(self.keys).rewrapped(case.record, record_id=case.record_id)
+        decided = decide_rewrap(rewrapped, swept=case.swept, now=case.now)
         return self._seal(decided, previous_head=case.record.chain_head, record_id=case.record_id)
 
     def _decide_order(self, case: Case, completion: Completion) -> Decided | None:

@@ -15,6 +15,8 @@ from strongroom_service.domain.errors import Fault, Misconfigured, RecordRejecte
 from strongroom_service.keeper.formats.checkpoint import sign_checkpoint
 from strongroom_service.keeper.formats.export import ExportTally
 from strongroom_service.keeper.formats.sealing import Kind
+from strongroom_service.keeper.key_desk import CALLS as KEY_CALLS
+from strongroom_service.keeper.key_desk import KeyDesk
 from strongroom_service.keeper.presented import StaleRow
 from strongroom_service.keeper.unsealing import event_key, unseal_event, unseal_own_record
 from strongroom_service.keeper.vault_keys import keep_checkpoint, keep_horizon
@@ -32,12 +34,18 @@ MOST_PLACES = 1024
 class OperatorHandler:
     """Answers one command's calls."""
 
-    def __init__(self, *, keeper: KeeperHandler, clock: Clock, random: Callable[[int], bytes], log: Log) -> None:
-        """`keeper` holds the token session and the vault's keys; what a command finds wrong with them, it is told."""
+    def __init__(
+        self, *, keeper: KeeperHandler, clock: Clock, random: Callable[[int], bytes], spread_ms: int, log: Log
+    ) -> None:
+        """`keeper` holds the token session and the vault's keys; what a command finds wrong with them, it is told.
+
+        `spread_ms` as in `KeyDesk`.
+        """
         self._keeper = keeper
         self._clock = clock
         self._random = random
         self._log = log
+        self._key_desk = KeyDesk(keeper=keeper, clock=clock, random=random, spread_ms=spread_ms, log=log)
         self._leaves = LeafTree()
         self._tally = ExportTally()
         self._exported = b""
@@ -45,7 +53,8 @@ class OperatorHandler:
     def handle(self, call: operator_pb2.OperatorCall) -> operator_pb2.OperatorReply:
         """Answer `call`."""
         try:
-            return self._answer(call)
+            mine = call.WhichOneof("call") not in KEY_CALLS
+            return self._answer(call) if mine else self._key_desk.answer(call)
         except Fault as fault:
             if isinstance(fault, TokenFault):
                 self._keeper.spend()

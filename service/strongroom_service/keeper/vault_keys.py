@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from strongroom_service.domain.checkpoints import NO_CHECKPOINT
 from strongroom_service.domain.clock import Millis
-from strongroom_service.domain.epochs import EpochState
+from strongroom_service.domain.epochs import OPENING, SHOWN, EpochState
 from strongroom_service.domain.errors import Misconfigured, RecordRejected
 from strongroom_service.domain.fields import encode_fields
 from strongroom_service.keeper.formats.bundle import make_bundle, serial_of, transport_key_id
@@ -21,6 +21,7 @@ from strongroom_service.keeper.formats.vault_row import (
     VaultKey,
     decode_vault,
     encode_vault,
+    epochs_in,
 )
 from strongroom_service.keeper.token.port import NO_EPOCH, KeyName, KeyPurpose
 from strongroom_service.keeper.token.self_test import check_keys
@@ -50,6 +51,7 @@ class VaultKeys:
     id_key: bytes = field(repr=False)
     ceremony_keys: dict[int, bytes] = field(repr=False)
     transport_keys: dict[bytes, X25519PrivateKey] = field(repr=False)
+    opening: frozenset[KeyName]
 
     @property
     def ceremony_key(self) -> bytes:
@@ -58,11 +60,15 @@ class VaultKeys:
 
     def may_open_records(self, seal_epoch: int) -> bool:
         """A RETIRED seal epoch opens events only, never records: who puts back a record of that time is refused."""
-        return seal_epoch == self.seal_epoch
+        return KeyName(KeyPurpose.SEAL, seal_epoch) in self.opening
 
     def may_open_events(self, seal_epoch: int) -> bool:
-        """Events stay where they were sealed: ACTIVE and RETIRED epochs open them."""
+        """Events stay where they were sealed: RETIRED epochs open them too."""
         return seal_epoch in self.ceremony_keys
+
+    def may_unwrap(self, kek_epoch: int) -> bool:
+        """A RETIRED KEK unwraps nothing: that no record needs it has been shown."""
+        return KeyName(KeyPurpose.KEK, kek_epoch) in self.opening
 
 
 def open_vault(token: Token, *, version: int, sealed: bytes) -> VaultKeys:
@@ -83,6 +89,7 @@ def open_vault(token: Token, *, version: int, sealed: bytes) -> VaultKeys:
     held = {key.name: key.check_value for key in contents.keys if key.state is not EpochState.DESTROYED}
     check_keys(token, held)
     identity_epoch = contents.active_epoch(KeyPurpose.IDENTITY)
+    opening_events = OPENING | {EpochState.RETIRED}
     return VaultKeys(
         token=token,
         contents=contents,
@@ -93,9 +100,10 @@ def open_vault(token: Token, *, version: int, sealed: bytes) -> VaultKeys:
         id_key=_derive(token, KeyName(KeyPurpose.INDEX, NO_EPOCH), _ID_KEY_LABEL),
         ceremony_keys={
             epoch: _derive(token, KeyName(KeyPurpose.SEAL, epoch), _CEREMONY_KEY_LABEL)
-            for epoch in contents.usable_epochs(KeyPurpose.SEAL)
+            for epoch in epochs_in(contents.keys, KeyPurpose.SEAL, opening_events)
         },
-        transport_keys=_transport_keys(token, contents.usable_epochs(KeyPurpose.TRANSPORT)),
+        transport_keys=_transport_keys(token, epochs_in(contents.keys, KeyPurpose.TRANSPORT, OPENING)),
+        opening=frozenset(key.name for key in contents.keys if key.state in OPENING),
     )
 
 
@@ -108,6 +116,7 @@ def make_vault(
             name=name,
             state=EpochState.ACTIVE,
             check_value=token.check_value(purpose=name.purpose, epoch=name.epoch),
+            state_at=now,
         )
         for name in names
     )
@@ -131,6 +140,17 @@ def renew_bundle(keys: VaultKeys, *, now: Millis, random: Callable[[int], bytes]
         version=keys.contents.version + 1,
         key_bundle=_next_bundle(keys.token, keys.contents.keys, previous=keys.contents.key_bundle, now=now),
     )
+    return _seal(keys.token, contents, random=random)
+
+
+def keep_keys(
+    keys: VaultKeys, changed: tuple[VaultKey, ...], *, now: Millis, random: Callable[[int], bytes], show: bool
+) -> bytes:
+    """Return the sealed successor of the vault row over `changed` keys; `show` them to clients in a new key bundle."""
+    contents = replace(keys.contents, version=keys.contents.version + 1, keys=changed)
+    if show:
+        bundle = _next_bundle(keys.token, changed, previous=keys.contents.key_bundle, now=now)
+        contents = replace(contents, key_bundle=bundle)
     return _seal(keys.token, contents, random=random)
 
 
@@ -162,21 +182,15 @@ def keep_horizon(keys: VaultKeys, horizon: Millis, *, random: Callable[[int], by
 def _next_bundle(
     token: Token, keys: tuple[VaultKey, ...], *, previous: resources_pb2.SignedKeyBundle | None, now: Millis
 ) -> resources_pb2.SignedKeyBundle:
-    usable = (EpochState.ACTIVE, EpochState.RETIRED)
-    epochs = {
-        purpose: sorted(
-            (key.name.epoch for key in keys if key.name.purpose is purpose and key.state in usable), reverse=True
-        )
-        for purpose in (KeyPurpose.TRANSPORT, KeyPurpose.IDENTITY)
-    }
-    transport_keys = _transport_keys(token, tuple(epochs[KeyPurpose.TRANSPORT]))
+    identity_epochs = epochs_in(keys, KeyPurpose.IDENTITY, SHOWN | {EpochState.PREPARED})
+    transport_keys = _transport_keys(token, epochs_in(keys, KeyPurpose.TRANSPORT, SHOWN))
     return make_bundle(
         token,
         serial=1 if previous is None else serial_of(previous) + 1,
         previous=b"" if previous is None else previous.bundle,
         transport_keys=[key.public_key().public_bytes_raw() for key in transport_keys.values()],
-        identity_keys=[token.identity_public_key(epoch=epoch) for epoch in epochs[KeyPurpose.IDENTITY]],
-        identity_epoch=epochs[KeyPurpose.IDENTITY][0],
+        identity_keys=[token.identity_public_key(epoch=epoch) for epoch in identity_epochs],
+        identity_epoch=identity_epochs[0],
         now=now,
     )
 

@@ -29,7 +29,8 @@ class LinkTimes:
     Attributes:
         call_timeout_seconds: for each call; 1 to 2 for a token in this machine, 5 over a network.
         probe_interval_seconds: between known-answer operations on each keeper.
-        reopen_interval_seconds: between openings of the vault, at which a key bundle that is due gets renewed.
+        reopen_interval_seconds: between openings of the vault, by which keepers learn of changed keys, and a key bundle
+            that is due gets renewed.
         backoff_first_seconds: wait after the first failure to reach a keeper; doubles, with jitter.
         backoff_most_seconds: where it stops doubling.
         start_timeout_seconds: until one keeper must have opened the vault after `KeeperPool.start`.

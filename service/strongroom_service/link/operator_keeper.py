@@ -13,17 +13,19 @@ from strongroom_service.application.evidence import (
     Place,
     VaultStanding,
 )
+from strongroom_service.application.rewrap import Unwrapped
 from strongroom_service.application.rows import Change, EventRow, RecordRow, VaultRow
 from strongroom_service.application.sweep import Unswept
 from strongroom_service.domain.chains import Look, Opened, Strange
 from strongroom_service.domain.checkpoints import CheckpointHead, Leaf, SignedCheckpoint
 from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.errors import Fault
-from strongroom_service.link import replies
+from strongroom_service.link import key_replies, replies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from strongroom_service.application.keys import KeyRing, KeyStep
 
 RowT = TypeVar("RowT", RecordRow, EventRow)
 AnswerT = TypeVar("AnswerT")
@@ -97,6 +99,34 @@ class OperatorKeeper:
         if swept.HasField("commit"):
             return replies.commit_order(swept.commit).change
         return Unswept.MOVED_ON if swept.moved_on else Unswept.NOTHING_DUE
+
+    async def list_keys(self) -> KeyRing:
+        """See `KeyKeeper.list_keys`."""
+        call = operator_pb2.OperatorCall(list_keys=operator_pb2.ListKeysCall())
+        return key_replies.key_ring((await self._connection.ask(call, reply="list_keys")).list_keys)
+
+    async def change_key(self, step: KeyStep) -> VaultRow:
+        """See `KeyKeeper.change_key`."""
+        call = operator_pb2.OperatorCall(change_key=key_replies.change_call(step))
+        made = (await self._connection.ask(call, reply="change_key")).change_key
+        return VaultRow(version=made.vault_version, sealed=made.successor_sealed)
+
+    async def survey(self, rows: Sequence[RecordRow]) -> int:
+        """See `KeyKeeper.survey`."""
+        seen = 0
+        for part in _parts(rows):
+            asked = operator_pb2.SurveyCall(rows=map(_row, part))
+            reply = await self._connection.ask(operator_pb2.OperatorCall(survey=asked), reply="survey")
+            seen = reply.survey.rows
+        return seen
+
+    async def rewrap(self, row: RecordRow, *, chain_head: bytes) -> Change | Unwrapped:
+        """See `RewrapKeeper.rewrap`."""
+        call = operator_pb2.OperatorCall(rewrap=operator_pb2.RewrapCall(row=_row(row), chain_head=chain_head))
+        rewrapped = (await self._connection.ask(call, reply="rewrap")).rewrap
+        if rewrapped.HasField("commit"):
+            return replies.commit_order(rewrapped.commit).change
+        return Unwrapped.MOVED_ON if rewrapped.moved_on else Unwrapped.UP_TO_DATE
 
     async def add_leaves(self, rows: Sequence[RecordRow]) -> tuple[Leaf, ...]:
         """See `CheckpointKeeper.add_leaves`."""

@@ -5,21 +5,27 @@ from __future__ import annotations
 import pytest
 from google.protobuf.message import DecodeError, Message
 
+from strongroom.keeper.v1 import operator_pb2, record_pb2
 from strongroom.keeper.v1.frames_pb2 import KeeperCall, KeeperReply
 from strongroom.keeper.v1.operator_pb2 import OperatorCall, OperatorReply
+from strongroom_service.keeper.token.port import KeyName, KeyPurpose
 from strongroom_service.keeper.visits import MessageVisit, front_visit, operator_visit
 from strongroom_service.link.frames import FrameReader
 from tests.fakes.desk import Desk, SilentLog
 from tests.fakes.operator_desk import OperatorDesk
 from tests.fakes.person import Person
+from tests.fakes.token import FakeToken
 
 OPERATOR_CALLS = [field.name for field in OperatorCall.DESCRIPTOR.oneofs_by_name["call"].fields]
+NEXT_KEK = KeyName(KeyPurpose.KEK, 2)
 FRONT_CALLS = [field.name for field in KeeperCall.DESCRIPTOR.oneofs_by_name["call"].fields]
 
 
 @pytest.fixture
 def operator(desk: Desk) -> OperatorDesk:
     Person(desk).enroll()
+    assert isinstance(desk.token, FakeToken)
+    desk.token.make_key(NEXT_KEK)
     return OperatorDesk(desk)
 
 
@@ -53,8 +59,11 @@ def filled(call: Message, name: str, operator: OperatorDesk) -> bytes:
     row = operator.rows()[0]
     if name in {"open_records", "checkpoint_rows"}:
         asked.rows.append(row)
-    elif name in {"export_record", "sweep", "accept_older"}:
+    elif name in {"export_record", "sweep", "accept_older", "rewrap"}:
         asked.row.CopyFrom(row)
+    elif name == "change_key":
+        asked.purpose, asked.epoch = record_pb2.KEY_PURPOSE_KEK, NEXT_KEK.epoch
+        asked.change = operator_pb2.KEY_CHANGE_PREPARE
     elif name == "open_events":
         asked.record_id = row.record_id
         asked.events.extend(operator.events(row.record_id))

@@ -138,7 +138,7 @@ def test_recovery_signature_and_absent_user_handle_have_their_place() -> None:
     assert call.judge.operation == frames.OPERATION_DELETE
 
 
-COMPLETED = frozenset(Operation) - {Operation.ATTEST, Operation.SWEEP}
+COMPLETED = frozenset(Operation) - {Operation.ATTEST, Operation.SWEEP, Operation.REWRAP}
 """An attestation is completed inside an addition, and a sweep by nobody."""
 
 

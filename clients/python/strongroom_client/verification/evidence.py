@@ -35,6 +35,7 @@ _SIGNED_BY_NOBODY = frozenset(
         event_pb2.EVENT_KIND_ERASE_ACCOUNT,
         event_pb2.EVENT_KIND_CANCEL_ERASE_ACCOUNT,
         event_pb2.EVENT_KIND_SWEEP,
+        event_pb2.EVENT_KIND_REWRAP,
     }
 )
 _OF_RECOVERY = frozenset({"release", "add_credential", "reopen"})

@@ -85,6 +85,7 @@ OPERATIONS = EnumTable(
         Operation.ERASE_ACCOUNT: event_pb2.EVENT_KIND_ERASE_ACCOUNT,
         Operation.CANCEL_ERASE_ACCOUNT: event_pb2.EVENT_KIND_CANCEL_ERASE_ACCOUNT,
         Operation.SWEEP: event_pb2.EVENT_KIND_SWEEP,
+        Operation.REWRAP: event_pb2.EVENT_KIND_REWRAP,
     }
 )
 """An attestation is no event of its own: it is part of the addition's."""

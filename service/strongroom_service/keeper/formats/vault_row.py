@@ -15,12 +15,14 @@ from strongroom_service.keeper.formats.enums import EnumTable
 from strongroom_service.keeper.token.port import KeyName, KeyPurpose
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from strongroom.v1 import resources_pb2
 
 FORMAT = 1
 VAULT_RECORD_ID = b"vault"
 
-_PURPOSES = EnumTable(
+KEY_PURPOSES = EnumTable(
     {
         KeyPurpose.KEK: record_pb2.KEY_PURPOSE_KEK,
         KeyPurpose.SEAL: record_pb2.KEY_PURPOSE_SEAL,
@@ -29,23 +31,28 @@ _PURPOSES = EnumTable(
         KeyPurpose.INDEX: record_pb2.KEY_PURPOSE_INDEX,
     }
 )
-_EPOCH_STATES = EnumTable(
+EPOCH_STATES = EnumTable(
     {
         EpochState.PREPARED: record_pb2.EPOCH_STATE_PREPARED,
         EpochState.ACTIVE: record_pb2.EPOCH_STATE_ACTIVE,
         EpochState.RETIRED: record_pb2.EPOCH_STATE_RETIRED,
         EpochState.DESTROYED: record_pb2.EPOCH_STATE_DESTROYED,
+        EpochState.RETIRING: record_pb2.EPOCH_STATE_RETIRING,
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class VaultKey:
-    """One key of the vault, with the 16-byte check value it is recognised by."""
+    """One key of the vault, with the 16-byte check value it is recognised by.
+
+    `state_at` is since when it is in its state; 0 for since the vault was made.
+    """
 
     name: KeyName
     state: EpochState
     check_value: bytes
+    state_at: Millis
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +80,12 @@ class VaultContents:
             raise RecordRejected(message)
         return epochs[0]
 
-    def usable_epochs(self, purpose: KeyPurpose) -> tuple[int, ...]:
-        """Return the epochs that may still open, newest first."""
-        usable = (EpochState.ACTIVE, EpochState.RETIRED)
-        return tuple(
-            sorted(
-                (key.name.epoch for key in self.keys if key.name.purpose is purpose and key.state in usable),
-                reverse=True,
-            )
-        )
+
+def epochs_in(keys: Iterable[VaultKey], purpose: KeyPurpose, states: frozenset[EpochState]) -> tuple[int, ...]:
+    """Return the epochs of `purpose` in one of `states`: the one in use first, then the newest first."""
+    found = [key for key in keys if key.name.purpose is purpose and key.state in states]
+    found.sort(key=lambda key: (key.state is EpochState.ACTIVE, key.name.epoch), reverse=True)
+    return tuple(key.name.epoch for key in found)
 
 
 def encode_vault(contents: VaultContents) -> bytes:
@@ -91,10 +95,11 @@ def encode_vault(contents: VaultContents) -> bytes:
         version=contents.version,
         keys=[
             record_pb2.KeyState(
-                purpose=_PURPOSES[key.name.purpose],
+                purpose=KEY_PURPOSES[key.name.purpose],
                 epoch=key.name.epoch,
-                state=_EPOCH_STATES[key.state],
+                state=EPOCH_STATES[key.state],
                 check_value=key.check_value,
+                state_at=key.state_at,
             )
             for key in contents.keys
         ],
@@ -126,9 +131,10 @@ def decode_vault(serialized: bytes) -> VaultContents:
         version=message.version,
         keys=tuple(
             VaultKey(
-                name=KeyName(purpose=_PURPOSES.inverse(key.purpose), epoch=key.epoch),
-                state=_EPOCH_STATES.inverse(key.state),
+                name=KeyName(purpose=KEY_PURPOSES.inverse(key.purpose), epoch=key.epoch),
+                state=EPOCH_STATES.inverse(key.state),
                 check_value=key.check_value,
+                state_at=Millis(key.state_at),
             )
             for key in message.keys
         ),

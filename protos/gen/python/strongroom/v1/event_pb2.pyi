@@ -56,6 +56,8 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """The tenant took that back."""
     EVENT_KIND_SWEEP: _EventKind.ValueType  # 14
     """What was due to be erased was erased."""
+    EVENT_KIND_REWRAP: _EventKind.ValueType  # 15
+    """The operator moved the record to newer keys of the vault; nobody signed, and nothing else changed."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What an event is about."""
@@ -89,6 +91,8 @@ EVENT_KIND_CANCEL_ERASE_ACCOUNT: EventKind.ValueType  # 13
 """The tenant took that back."""
 EVENT_KIND_SWEEP: EventKind.ValueType  # 14
 """What was due to be erased was erased."""
+EVENT_KIND_REWRAP: EventKind.ValueType  # 15
+"""The operator moved the record to newer keys of the vault; nobody signed, and nothing else changed."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 class _Swept:

@@ -7,7 +7,9 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from strongroom.keeper.v1 import frames_pb2 as _frames_pb2
+from strongroom.keeper.v1 import record_pb2 as _record_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +20,40 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _KeyChange:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _KeyChangeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyChange.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    KEY_CHANGE_UNSPECIFIED: _KeyChange.ValueType  # 0
+    KEY_CHANGE_PREPARE: _KeyChange.ValueType  # 1
+    """It is in the token: the vault names it."""
+    KEY_CHANGE_ACTIVATE: _KeyChange.ValueType  # 2
+    """It is in use, and the one before retires."""
+    KEY_CHANGE_RETIRE: _KeyChange.ValueType  # 3
+    """It opens nothing more but events."""
+    KEY_CHANGE_TAKE_BACK: _KeyChange.ValueType  # 4
+    """It opens again."""
+    KEY_CHANGE_DESTROY: _KeyChange.ValueType  # 5
+    """The vault names it no more; its end in the token follows."""
+
+class KeyChange(_KeyChange, metaclass=_KeyChangeEnumTypeWrapper):
+    """What is done with a key."""
+
+KEY_CHANGE_UNSPECIFIED: KeyChange.ValueType  # 0
+KEY_CHANGE_PREPARE: KeyChange.ValueType  # 1
+"""It is in the token: the vault names it."""
+KEY_CHANGE_ACTIVATE: KeyChange.ValueType  # 2
+"""It is in use, and the one before retires."""
+KEY_CHANGE_RETIRE: KeyChange.ValueType  # 3
+"""It opens nothing more but events."""
+KEY_CHANGE_TAKE_BACK: KeyChange.ValueType  # 4
+"""It opens again."""
+KEY_CHANGE_DESTROY: KeyChange.ValueType  # 5
+"""The vault names it no more; its end in the token follows."""
+Global___KeyChange: _TypeAlias = KeyChange  # noqa: Y015
 
 @_typing.final
 class OperatorCall(_message.Message):
@@ -40,6 +76,10 @@ class OperatorCall(_message.Message):
     SET_HORIZON_FIELD_NUMBER: _builtins.int
     ACCEPT_OLDER_FIELD_NUMBER: _builtins.int
     SWEEP_FIELD_NUMBER: _builtins.int
+    LIST_KEYS_FIELD_NUMBER: _builtins.int
+    CHANGE_KEY_FIELD_NUMBER: _builtins.int
+    SURVEY_FIELD_NUMBER: _builtins.int
+    REWRAP_FIELD_NUMBER: _builtins.int
     call_id: _builtins.int
     """Chosen by the command, repeated in the answer."""
     @_builtins.property
@@ -90,6 +130,22 @@ class OperatorCall(_message.Message):
     def sweep(self) -> Global___SweepCall:
         """What is due to be erased in a record."""
 
+    @_builtins.property
+    def list_keys(self) -> Global___ListKeysCall:
+        """Which keys there are."""
+
+    @_builtins.property
+    def change_key(self) -> Global___ChangeKeyCall:
+        """A key's next step in its life."""
+
+    @_builtins.property
+    def survey(self) -> Global___SurveyCall:
+        """More records, to see which keys they need."""
+
+    @_builtins.property
+    def rewrap(self) -> Global___RewrapCall:
+        """A record under the keys in use."""
+
     def __init__(
         self,
         *,
@@ -106,12 +162,16 @@ class OperatorCall(_message.Message):
         set_horizon: Global___SetHorizonCall | None = ...,
         accept_older: Global___AcceptOlderCall | None = ...,
         sweep: Global___SweepCall | None = ...,
+        list_keys: Global___ListKeysCall | None = ...,
+        change_key: Global___ChangeKeyCall | None = ...,
+        survey: Global___SurveyCall | None = ...,
+        rewrap: Global___RewrapCall | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_older", b"accept_older", "call", b"call", "checkpoint_rows", b"checkpoint_rows", "export_events", b"export_events", "export_record", b"export_record", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "open_vault", b"open_vault", "set_horizon", b"set_horizon", "sweep", b"sweep"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_older", b"accept_older", "call", b"call", "change_key", b"change_key", "checkpoint_rows", b"checkpoint_rows", "export_events", b"export_events", "export_record", b"export_record", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "list_keys", b"list_keys", "open_events", b"open_events", "open_records", b"open_records", "open_vault", b"open_vault", "rewrap", b"rewrap", "set_horizon", b"set_horizon", "survey", b"survey", "sweep", b"sweep"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_older", b"accept_older", "call", b"call", "call_id", b"call_id", "checkpoint_rows", b"checkpoint_rows", "export_events", b"export_events", "export_record", b"export_record", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "open_vault", b"open_vault", "set_horizon", b"set_horizon", "sweep", b"sweep"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_older", b"accept_older", "call", b"call", "call_id", b"call_id", "change_key", b"change_key", "checkpoint_rows", b"checkpoint_rows", "export_events", b"export_events", "export_record", b"export_record", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "list_keys", b"list_keys", "open_events", b"open_events", "open_records", b"open_records", "open_vault", b"open_vault", "rewrap", b"rewrap", "set_horizon", b"set_horizon", "survey", b"survey", "sweep", b"sweep"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_call: _TypeAlias = _typing.Literal["open_vault", "open_records", "open_events", "find_place", "checkpoint_rows", "finish_checkpoint", "export_record", "export_events", "finish_export", "set_horizon", "accept_older", "sweep"]  # noqa: Y015
+    _WhichOneofReturnType_call: _TypeAlias = _typing.Literal["open_vault", "open_records", "open_events", "find_place", "checkpoint_rows", "finish_checkpoint", "export_record", "export_events", "finish_export", "set_horizon", "accept_older", "sweep", "list_keys", "change_key", "survey", "rewrap"]  # noqa: Y015
     _WhichOneofArgType_call: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_call) -> _WhichOneofReturnType_call | None: ...
 
@@ -135,6 +195,10 @@ class OperatorReply(_message.Message):
     SET_HORIZON_FIELD_NUMBER: _builtins.int
     ACCEPT_OLDER_FIELD_NUMBER: _builtins.int
     SWEEP_FIELD_NUMBER: _builtins.int
+    LIST_KEYS_FIELD_NUMBER: _builtins.int
+    CHANGE_KEY_FIELD_NUMBER: _builtins.int
+    SURVEY_FIELD_NUMBER: _builtins.int
+    REWRAP_FIELD_NUMBER: _builtins.int
     STALE_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
     call_id: _builtins.int
@@ -184,6 +248,22 @@ class OperatorReply(_message.Message):
         """To sweep."""
 
     @_builtins.property
+    def list_keys(self) -> Global___ListKeysReply:
+        """To list_keys."""
+
+    @_builtins.property
+    def change_key(self) -> Global___ChangeKeyReply:
+        """To change_key."""
+
+    @_builtins.property
+    def survey(self) -> Global___SurveyReply:
+        """To survey."""
+
+    @_builtins.property
+    def rewrap(self) -> Global___RewrapReply:
+        """To rewrap."""
+
+    @_builtins.property
     def stale(self) -> _frames_pb2.StaleReply:
         """The vault's row is older than the one that is open."""
 
@@ -206,14 +286,18 @@ class OperatorReply(_message.Message):
         set_horizon: Global___SetHorizonReply | None = ...,
         accept_older: Global___AcceptOlderReply | None = ...,
         sweep: Global___SweepReply | None = ...,
+        list_keys: Global___ListKeysReply | None = ...,
+        change_key: Global___ChangeKeyReply | None = ...,
+        survey: Global___SurveyReply | None = ...,
+        rewrap: Global___RewrapReply | None = ...,
         stale: _frames_pb2.StaleReply | None = ...,
         fault: _frames_pb2.FaultReply | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_older", b"accept_older", "export_events", b"export_events", "export_record", b"export_record", "fault", b"fault", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "reply", b"reply", "set_horizon", b"set_horizon", "stale", b"stale", "sweep", b"sweep", "vault_standing", b"vault_standing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_older", b"accept_older", "change_key", b"change_key", "export_events", b"export_events", "export_record", b"export_record", "fault", b"fault", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "list_keys", b"list_keys", "open_events", b"open_events", "open_records", b"open_records", "reply", b"reply", "rewrap", b"rewrap", "set_horizon", b"set_horizon", "stale", b"stale", "survey", b"survey", "sweep", b"sweep", "vault_standing", b"vault_standing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_older", b"accept_older", "call_id", b"call_id", "export_events", b"export_events", "export_record", b"export_record", "fault", b"fault", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "open_events", b"open_events", "open_records", b"open_records", "reply", b"reply", "set_horizon", b"set_horizon", "stale", b"stale", "sweep", b"sweep", "vault_standing", b"vault_standing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_older", b"accept_older", "call_id", b"call_id", "change_key", b"change_key", "export_events", b"export_events", "export_record", b"export_record", "fault", b"fault", "find_place", b"find_place", "finish_checkpoint", b"finish_checkpoint", "finish_export", b"finish_export", "list_keys", b"list_keys", "open_events", b"open_events", "open_records", b"open_records", "reply", b"reply", "rewrap", b"rewrap", "set_horizon", b"set_horizon", "stale", b"stale", "survey", b"survey", "sweep", b"sweep", "vault_standing", b"vault_standing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_reply: _TypeAlias = _typing.Literal["vault_standing", "open_records", "open_events", "find_place", "finish_checkpoint", "export_record", "export_events", "finish_export", "set_horizon", "accept_older", "sweep", "stale", "fault"]  # noqa: Y015
+    _WhichOneofReturnType_reply: _TypeAlias = _typing.Literal["vault_standing", "open_records", "open_events", "find_place", "finish_checkpoint", "export_record", "export_events", "finish_export", "set_horizon", "accept_older", "sweep", "list_keys", "change_key", "survey", "rewrap", "stale", "fault"]  # noqa: Y015
     _WhichOneofArgType_reply: _TypeAlias = _typing.Literal["reply", b"reply"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_reply) -> _WhichOneofReturnType_reply | None: ...
 
@@ -922,3 +1006,250 @@ class AcceptOlderReply(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AcceptOlderReply: _TypeAlias = AcceptOlderReply  # noqa: Y015
+
+@_typing.final
+class ListKeysCall(_message.Message):
+    """Asks which keys the vault's row names."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListKeysCall: _TypeAlias = ListKeysCall  # noqa: Y015
+
+@_typing.final
+class KeyStanding(_message.Message):
+    """A key as the vault's row names it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
+    label: _builtins.str
+    """Label in the token."""
+    fingerprint: _builtins.bytes
+    """Fingerprint of an identity key, 32 bytes; empty for others."""
+    @_builtins.property
+    def key(self) -> _record_pb2.KeyState:
+        """Purpose, epoch, state and check value."""
+
+    def __init__(
+        self,
+        *,
+        key: _record_pb2.KeyState | None = ...,
+        label: _builtins.str = ...,
+        fingerprint: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fingerprint", b"fingerprint", "key", b"key", "label", b"label"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeyStanding: _TypeAlias = KeyStanding  # noqa: Y015
+
+@_typing.final
+class ListKeysReply(_message.Message):
+    """The keys, as long as they are or were in use."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEYS_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    BUNDLE_SERIAL_FIELD_NUMBER: _builtins.int
+    BUNDLE_NOT_AFTER_FIELD_NUMBER: _builtins.int
+    SPREAD_MS_FIELD_NUMBER: _builtins.int
+    created_at: _builtins.int
+    """When the vault was made, unix milliseconds."""
+    bundle_serial: _builtins.int
+    """Serial of the key bundle."""
+    bundle_not_after: _builtins.int
+    """Until when it holds, unix milliseconds."""
+    spread_ms: _builtins.int
+    """How long a change takes to reach every keeper, milliseconds."""
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeyStanding]:
+        """In the order in which they were made."""
+
+    def __init__(
+        self,
+        *,
+        keys: _abc.Iterable[Global___KeyStanding] | None = ...,
+        created_at: _builtins.int = ...,
+        bundle_serial: _builtins.int = ...,
+        bundle_not_after: _builtins.int = ...,
+        spread_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_not_after", b"bundle_not_after", "bundle_serial", b"bundle_serial", "created_at", b"created_at", "keys", b"keys", "spread_ms", b"spread_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListKeysReply: _TypeAlias = ListKeysReply  # noqa: Y015
+
+@_typing.final
+class ChangeKeyCall(_message.Message):
+    """Asks for a key's next step."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    purpose: _record_pb2.KeyPurpose.ValueType
+    """What the key is for."""
+    epoch: _builtins.int
+    """Its epoch."""
+    change: Global___KeyChange.ValueType
+    """The step."""
+    def __init__(
+        self,
+        *,
+        purpose: _record_pb2.KeyPurpose.ValueType = ...,
+        epoch: _builtins.int = ...,
+        change: Global___KeyChange.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "epoch", b"epoch", "purpose", b"purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeKeyCall: _TypeAlias = ChangeKeyCall  # noqa: Y015
+
+@_typing.final
+class ChangeKeyReply(_message.Message):
+    """The vault's row in which it is made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VAULT_VERSION_FIELD_NUMBER: _builtins.int
+    SUCCESSOR_SEALED_FIELD_NUMBER: _builtins.int
+    vault_version: _builtins.int
+    """Version of the row."""
+    successor_sealed: _builtins.bytes
+    """The vault's row at vault_version, to be committed."""
+    def __init__(
+        self,
+        *,
+        vault_version: _builtins.int = ...,
+        successor_sealed: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["successor_sealed", b"successor_sealed", "vault_version", b"vault_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeKeyReply: _TypeAlias = ChangeKeyReply  # noqa: Y015
+
+@_typing.final
+class SurveyCall(_message.Message):
+    """Counts on this connection which keys records need: what retires a key goes by it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[_frames_pb2.Row]:
+        """Rows as the store has them; each must open."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[_frames_pb2.Row] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SurveyCall: _TypeAlias = SurveyCall  # noqa: Y015
+
+@_typing.final
+class SurveyReply(_message.Message):
+    """They were counted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    rows: _builtins.int
+    """Rows that this connection has counted in all."""
+    def __init__(
+        self,
+        *,
+        rows: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SurveyReply: _TypeAlias = SurveyReply  # noqa: Y015
+
+@_typing.final
+class RewrapCall(_message.Message):
+    """Asks for a record under the keys in use."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROW_FIELD_NUMBER: _builtins.int
+    CHAIN_HEAD_FIELD_NUMBER: _builtins.int
+    chain_head: _builtins.bytes
+    """Chain head that the last checkpoint's leaf leads to by the record's events; empty where it has no leaf."""
+    @_builtins.property
+    def row(self) -> _frames_pb2.Row:
+        """The newest row."""
+
+    def __init__(
+        self,
+        *,
+        row: _frames_pb2.Row | None = ...,
+        chain_head: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["row", b"row"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_head", b"chain_head", "row", b"row"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RewrapCall: _TypeAlias = RewrapCall  # noqa: Y015
+
+@_typing.final
+class RewrapReply(_message.Message):
+    """The record under the keys in use."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMIT_FIELD_NUMBER: _builtins.int
+    MOVED_ON_FIELD_NUMBER: _builtins.int
+    moved_on: _builtins.bool
+    """Whether this keeper was presented a newer row of the record before."""
+    @_builtins.property
+    def commit(self) -> _frames_pb2.CommitOrder:
+        """To be committed; absent where it is under them already."""
+
+    def __init__(
+        self,
+        *,
+        commit: _frames_pb2.CommitOrder | None = ...,
+        moved_on: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit", "moved_on", b"moved_on"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RewrapReply: _TypeAlias = RewrapReply  # noqa: Y015

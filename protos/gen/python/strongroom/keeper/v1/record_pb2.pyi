@@ -29,26 +29,30 @@ class _EpochStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EpochState
     DESCRIPTOR: _descriptor.EnumDescriptor
     EPOCH_STATE_UNSPECIFIED: _EpochState.ValueType  # 0
     EPOCH_STATE_PREPARED: _EpochState.ValueType  # 1
-    """Made, not used yet."""
+    """Made, and opens; makes nothing yet."""
     EPOCH_STATE_ACTIVE: _EpochState.ValueType  # 2
     """Wraps, seals or signs."""
     EPOCH_STATE_RETIRED: _EpochState.ValueType  # 3
-    """Opens only."""
+    """Opens events, nothing else."""
     EPOCH_STATE_DESTROYED: _EpochState.ValueType  # 4
     """Gone from the token."""
+    EPOCH_STATE_RETIRING: _EpochState.ValueType  # 5
+    """Opens everything, makes nothing any more."""
 
 class EpochState(_EpochState, metaclass=_EpochStateEnumTypeWrapper):
     """State of a key epoch."""
 
 EPOCH_STATE_UNSPECIFIED: EpochState.ValueType  # 0
 EPOCH_STATE_PREPARED: EpochState.ValueType  # 1
-"""Made, not used yet."""
+"""Made, and opens; makes nothing yet."""
 EPOCH_STATE_ACTIVE: EpochState.ValueType  # 2
 """Wraps, seals or signs."""
 EPOCH_STATE_RETIRED: EpochState.ValueType  # 3
-"""Opens only."""
+"""Opens events, nothing else."""
 EPOCH_STATE_DESTROYED: EpochState.ValueType  # 4
 """Gone from the token."""
+EPOCH_STATE_RETIRING: EpochState.ValueType  # 5
+"""Opens everything, makes nothing any more."""
 Global___EpochState: _TypeAlias = EpochState  # noqa: Y015
 
 class _KeyPurpose:
@@ -475,6 +479,7 @@ class KeyState(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     CHECK_VALUE_FIELD_NUMBER: _builtins.int
+    STATE_AT_FIELD_NUMBER: _builtins.int
     purpose: Global___KeyPurpose.ValueType
     """What it is for."""
     epoch: _builtins.int
@@ -483,6 +488,8 @@ class KeyState(_message.Message):
     """Where it is in its life."""
     check_value: _builtins.bytes
     """Key check value, 16 bytes."""
+    state_at: _builtins.int
+    """Since when it is in this state, unix milliseconds; 0 for since the vault was made."""
     def __init__(
         self,
         *,
@@ -490,10 +497,11 @@ class KeyState(_message.Message):
         epoch: _builtins.int = ...,
         state: Global___EpochState.ValueType = ...,
         check_value: _builtins.bytes = ...,
+        state_at: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_value", b"check_value", "epoch", b"epoch", "purpose", b"purpose", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_value", b"check_value", "epoch", b"epoch", "purpose", b"purpose", "state", b"state", "state_at", b"state_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
