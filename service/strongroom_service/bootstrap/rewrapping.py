@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
+    from strongroom_service.application.evidence import VaultStanding
     from strongroom_service.bootstrap.databases import StoreBeside
     from strongroom_service.config.vault_file import VaultConfig
     from strongroom_service.domain.checkpoints import Leaf
@@ -50,7 +51,7 @@ def run_keys_rewrap(
 async def _rewrap(
     config: VaultConfig, *, rate: float, say: Say, progress: Callable[[int], None], begin: Callable[[int], None]
 ) -> Rewrapped:
-    async with _records(config) as (keepers, store, leaves):
+    async with _vault(config) as (keepers, store, standing), _last_leaves(config, standing, keepers[0]) as leaves:
         begin(await _count(store))
         return await rewrap(
             store, keeper=keepers[0], last_leaves=leaves, pace=_Pace(rate).wait, tell=say, progress=progress
@@ -71,10 +72,11 @@ def run_keys_retire(config_path: Path, label: str, *, dry_run: bool, say: Say) -
 
 
 async def _retire(config: VaultConfig, label: str, *, dry_run: bool, say: Say) -> None:
-    async with _records(config) as (keepers, store, leaves):
+    async with _vault(config) as (keepers, store, standing):
         step = step_of((await keepers[0].list_keys()).named(label), EpochChange.RETIRE)
         if step.rotated in {RotatedKey.KEK, RotatedKey.SEAL}:
-            seen = await survey(store, keeper=keepers[0], last_leaves=leaves)
+            async with _last_leaves(config, standing, keepers[0]) as leaves:
+                seen = await survey(store, keeper=keepers[0], last_leaves=leaves)
             say(f"Opened {seen} records.")
         if dry_run:
             await keepers[0].change_key(step)
@@ -85,24 +87,30 @@ async def _retire(config: VaultConfig, label: str, *, dry_run: bool, say: Say) -
 
 
 @contextlib.asynccontextmanager
-async def _records(config: VaultConfig) -> AsyncIterator[tuple[list[OperatorKeeper], StoreBeside, Iterator[Leaf]]]:
-    """Connect to keepers and, as its owner, to the database; yield the last checkpoint's leaves too."""
-    async with contextlib.AsyncExitStack() as held:
-        keepers = await held.enter_async_context(all_keepers(config))
+async def _vault(config: VaultConfig) -> AsyncIterator[tuple[list[OperatorKeeper], StoreBeside, VaultStanding]]:
+    """Connect to keepers, and to the database as its owner."""
+    async with all_keepers(config) as keepers:
         become_front(config)
-        store = await held.enter_async_context(store_beside(config))
-        standing = await open_vault(keepers[0], store)
-        files = CheckpointFolder(checkpoint_folder(config)).files()
-        if not files:
-            raise Misconfigured(
-                "there is no checkpoint to compare the records with: run `strongroomd checkpoint make` first"
-            )
-        newest = held.enter_context(CheckpointFile(files[-1]))
-        pins = {key.fingerprint for key in (await keepers[0].list_keys()).keys if key.fingerprint}
+        async with store_beside(config) as store:
+            yield keepers, store, await open_vault(keepers[0], store)
+
+
+@contextlib.asynccontextmanager
+async def _last_leaves(
+    config: VaultConfig, standing: VaultStanding, keeper: OperatorKeeper
+) -> AsyncIterator[Iterator[Leaf]]:
+    """Open the last checkpoint, which must be the one that the vault's row keeps."""
+    files = CheckpointFolder(checkpoint_folder(config)).files()
+    if not files:
+        raise Misconfigured(
+            "there is no checkpoint to compare the records with: run `strongroomd checkpoint make` first"
+        )
+    pins = {key.fingerprint for key in (await keeper.list_keys()).keys if key.fingerprint}
+    with CheckpointFile(files[-1]) as newest:
         check_signature(newest.signed, pins=pins)
         if newest.signed.head.digest != standing.digest:
             raise Misconfigured(f"{files[-1]} is not checkpoint {standing.serial} that the vault's row keeps: bring it")
-        yield keepers, store, newest.leaves()
+        yield newest.leaves()
 
 
 async def _count(store: StoreBeside) -> int:

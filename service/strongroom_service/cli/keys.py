@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from rich.console import Console
 from rich.progress import Progress
 
 from strongroom_service.cli.exit_codes import ExitCode
@@ -76,7 +77,7 @@ def rewrap(
     """
     from strongroom_service.bootstrap.rewrapping import run_keys_rewrap
 
-    with Progress(transient=True) as bar:
+    with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Records", total=None)
         done = run_keys_rewrap(
             config,
