@@ -40,7 +40,7 @@ class Keys:
         self.desk, self.token = desk, desk.token
         self.operator = OperatorDesk(desk)
 
-    def change(self, purpose: KeyPurpose, epoch: int, change: operator_pb2.KeyChange) -> None:
+    def change(self, purpose: KeyPurpose, epoch: int, change: operator_pb2.KeyChange.ValueType) -> None:
         call = operator_pb2.ChangeKeyCall(purpose=PURPOSES[purpose], epoch=epoch, change=change)
         made = self.operator.ask(operator_pb2.OperatorCall(change_key=call)).change_key
         assert made.vault_version == self.desk.vault_version + 1
@@ -109,7 +109,7 @@ def test_whole_life_of_a_key(keys: Keys, purpose: KeyPurpose) -> None:
 
 @pytest.mark.parametrize("purpose", ROTATED)
 @pytest.mark.parametrize("change", [ACTIVATE, RETIRE, TAKE_BACK, DESTROY])
-def test_step_out_of_turn_is_refused(keys: Keys, purpose: KeyPurpose, change: operator_pb2.KeyChange) -> None:
+def test_step_out_of_turn_is_refused(keys: Keys, purpose: KeyPurpose, change: operator_pb2.KeyChange.ValueType) -> None:
     for epoch in (1, 2):
         with refused_for("Misconfigured"):
             keys.change(purpose, epoch, change)
