@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from strongroom_service.application.make_checkpoint import Remembered
@@ -40,7 +40,7 @@ class KeyStanding:
 class KeyRing:
     """All keys, the bundle that clients are shown, and how long a change takes to reach every keeper."""
 
-    keys: tuple[KeyStanding, ...]
+    keys: tuple[KeyStanding, ...] = field(repr=False)
     created_at: Millis
     bundle_serial: int
     bundle_not_after: Millis

@@ -52,17 +52,17 @@ class Standing:
     """What was found: `document` by subject, and `problems` as sentences.
 
     Attributes:
-        sealed: no keeper has the vault open, so that nothing can be stored or released.
+        closed: no keeper has the vault open, so that nothing can be stored or released.
     """
 
     document: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    sealed: bool = True
+    closed: bool = True
 
     @property
     def state(self) -> State:
         """Sealed, else degraded where there is any problem."""
-        if self.sealed:
+        if self.closed:
             return State.SEALED
         return State.DEGRADED if self.problems else State.SERVING
 
@@ -119,7 +119,7 @@ async def _look_at_service(config: VaultConfig, standing: Standing) -> None:
         vault = None
         if row is not None:
             vault, keepers["answering"] = await _look_at_keepers(connected, row, standing)
-    standing.sealed = vault is None
+    standing.closed = vault is None
     if keepers["answering"] < config.keepers.count:
         standing.problems.append(f"{keepers['answering']} of {config.keepers.count} keepers answer")
     _tell_checkpoint(config, standing, vault)

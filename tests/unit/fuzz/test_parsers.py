@@ -26,6 +26,8 @@ NOT_HOSTILE: dict[str, str] = {
     "strongroom_service/application/present_record.py": "passes rows on, reads none",
     "strongroom_service/application/stores.py": "ports: rows by their ids",
     "strongroom_service/application/verify_histories.py": "compares what chains, files and keepers have read",
+    "strongroom_service/bootstrap/doctor/token_proof.py": "passes the operator's own file on to config/token_proof.py",
+    "strongroom_service/config/owner_keys.py": "the owners' own keys, of files that the operator names",
     "strongroom_service/config/secret_file.py": "the operator's own secret, of a file that others may not write",
     "strongroom_service/front/unreadable.py": "what is no message: tests/integration/abuse/test_no_message.py",
     "strongroom_service/keeper/token/check_values.py": "the token's own answers",
