@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,3 +37,18 @@ def doctor(
     print_table(("check", "outcome", "found", "remedy"), rows, output=output)
     failed = any(finding.outcome is Outcome.FAIL for finding in findings)
     raise typer.Exit(ExitCode.SEALED_OR_DEGRADED if failed else ExitCode.OK)
+
+
+def support_bundle(
+    config: ConfigFile,
+    file: Annotated[Path, typer.Option(help="A new tar.gz, for its owner alone.")],
+    log: Annotated[
+        list[Path] | None,
+        typer.Option(help="A log of the service: which events it has and how often goes in, no line.", dir_okay=False),
+    ] = None,
+) -> None:
+    """Pack version, configuration, status and doctor for who helps you; no secrets, no accounts. Read it first."""
+    from strongroom_service.bootstrap.support_bundle import run_support_bundle
+
+    for name in run_support_bundle(config, file=file, logs=tuple(log or ())):
+        typer.echo(name)

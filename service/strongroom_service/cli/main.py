@@ -15,7 +15,8 @@ import typer
 
 from strongroom_service.bootstrap.system import DISTRIBUTION
 from strongroom_service.cli.checkpoint import checkpoint_app
-from strongroom_service.cli.diagnosis import doctor, status
+from strongroom_service.cli.configuration import config_app, tenants_app
+from strongroom_service.cli.diagnosis import doctor, status, support_bundle
 from strongroom_service.cli.events import events_app
 from strongroom_service.cli.exit_codes import ExitCode, told_to_a_supervisor
 from strongroom_service.cli.keys import keys_app
@@ -23,8 +24,6 @@ from strongroom_service.cli.migrate import migrate_app
 from strongroom_service.cli.options import ConfigFile
 from strongroom_service.cli.output import Output, OutputOption, print_document
 from strongroom_service.cli.records import records_app
-from strongroom_service.config.tenant_file import load_tenants
-from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.errors import Misconfigured, StrongroomError
 
 app = typer.Typer(
@@ -32,8 +31,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # they show local variables
 )
-config_app = typer.Typer(help="The configuration files.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+app.add_typer(tenants_app, name="tenants")
 app.add_typer(events_app, name="events")
 app.add_typer(checkpoint_app, name="checkpoint")
 app.add_typer(records_app, name="records")
@@ -84,6 +83,7 @@ def front(config: ConfigFile) -> None:
 
 app.command()(status)
 app.command()(doctor)
+app.command()(support_bundle)
 
 
 @app.command()
@@ -111,18 +111,6 @@ def keep_house(config: ConfigFile) -> None:
 
     with told_to_a_supervisor():
         raise typer.Exit(run_housekeeper(config))
-
-
-@config_app.command()
-def check(config: ConfigFile) -> None:
-    """Read the vault's file and the tenants' files, and tell every fault in them."""
-    vault = load_vault_config(config)
-    tenants = load_tenants(vault.tenants_dir)
-    typer.echo(f"{config}: good, {len(tenants)} tenant{'' if len(tenants) == 1 else 's'}.")
-    for name in tenants.in_development():
-        typer.echo(f"Tenant {name} is marked for development: never for real users.")
-    if vault.single_user:
-        typer.echo("single_user is set: front and keepers are not separated. Never for real users.")
 
 
 @app.command()

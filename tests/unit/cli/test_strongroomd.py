@@ -107,3 +107,26 @@ def test_command_for_the_supervisor_is_not_shown(
     told = capsys.readouterr().out
     assert "serve" in told
     assert "run-keeper-child" not in told
+
+
+def test_configuration_is_shown_as_it_takes_effect(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], config: Path
+) -> None:
+    assert exit_code_of(monkeypatch, "config", "show", "--config", str(config), "--output", "json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["listen"]["port"], told["metrics"]["port"]) == (8443, 9464)
+    assert told["pkcs11"]["pin_file"] == str(config.parent / "pin")
+    assert told["rates"]["account"]["begin"][0] == {"count": 30, "seconds": 60}
+
+
+def test_tenants_are_listed_and_their_faults_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], config: Path
+) -> None:
+    assert exit_code_of(monkeypatch, "tenants", "list", "--config", str(config), "--output", "json") == 0
+    [told] = json.loads(capsys.readouterr().out)
+    assert (told["name"], told["on_exhaustion"], told["budget"], told["token_keys"]) == ("notes", "destroy", 10, 1)
+    assert exit_code_of(monkeypatch, "tenants", "check", "--config", str(config)) == 0
+    assert "never for real users" in capsys.readouterr().out
+    (config.parent / "tenants" / "notes.toml").write_text('name = "Notes"\n', encoding="utf-8")
+    assert exit_code_of(monkeypatch, "tenants", "check", "--config", str(config)) == 1
+    assert "notes.toml: issuer" in capsys.readouterr().err
