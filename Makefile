@@ -63,10 +63,11 @@ mutants: ready ## Changes each rule of domain in every place: a test must notice
 	$(BIN)/python -m tests.mutants.run --jobs $(JOBS)
 
 .PHONY: verify
-verify: ready ## The long tests, the faults, the failovers (as root), then the planted defects
+verify: ready ## The long tests, the faults, the failovers (as root), the year, then the planted defects
 	$(BIN)/python -m pytest -m verify
 	$(BIN)/python -m tests.campaign.campaign
 	$(MAKE) ha
+	$(BIN)/python -m tests.year.year
 	$(BIN)/python -m tests.planted.run
 
 .PHONY: faults
@@ -77,6 +78,10 @@ faults: ready ## Strikes the running service a thousand times under load; build/
 ha: ready ## Failovers of a real PostgreSQL cluster under a storm, as root, a quarter of an hour; build/ha.json
 	@deploy/development/setup.sh --keep-interpreter --ha
 	$(BIN)/python -m tests.ha.ha
+
+.PHONY: year
+year: ready ## An operator's year: rotations, upgrade, certificates, a lost token, a thousand people (minutes); build/year.json
+	$(BIN)/python -m tests.year.year
 
 .PHONY: fuzz
 fuzz: ready ## Fuzzes the parsers of hostile bytes, guided by coverage (SECONDS=60 in all, TARGET=name of one)
