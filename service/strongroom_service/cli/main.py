@@ -19,6 +19,7 @@ from strongroom_service.cli.configuration import config_app, tenants_app
 from strongroom_service.cli.diagnosis import doctor, status, support_bundle
 from strongroom_service.cli.events import events_app
 from strongroom_service.cli.exit_codes import ExitCode, told_to_a_supervisor
+from strongroom_service.cli.key_script import script
 from strongroom_service.cli.keys import keys_app
 from strongroom_service.cli.migrate import migrate_app
 from strongroom_service.cli.options import ConfigFile
@@ -36,6 +37,7 @@ app.add_typer(tenants_app, name="tenants")
 app.add_typer(events_app, name="events")
 app.add_typer(checkpoint_app, name="checkpoint")
 app.add_typer(records_app, name="records")
+keys_app.command("script")(script)
 app.add_typer(keys_app, name="keys")
 app.add_typer(migrate_app, name="migrate")
 

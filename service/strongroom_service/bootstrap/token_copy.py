@@ -1,0 +1,85 @@
+"""An encrypted copy of a SoftHSM token's folder, proven before it is encrypted. Other tokens let no copy out."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pyrage  # type: ignore[import-untyped]  # it has no types
+
+from strongroom_service.bootstrap.token_reading import TokenReading, read_token
+from strongroom_service.domain.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from strongroom_service.config.vault_file import Pkcs11
+    from strongroom_service.keeper.token.port import KeyName
+
+_CONF: Final = "SOFTHSM2_CONF"
+_KEY: Final = "directories.tokendir"
+
+
+def copy_token(
+    pkcs11: Pkcs11, expected: Mapping[KeyName, bytes], *, target: Path, recipient: str
+) -> tuple[TokenReading, str]:
+    """Write the token's folder, as tar, to `target` for the age recipient; return the copy's reading and its SHA-256.
+
+    What is encrypted is what was read: the same bytes, unpacked elsewhere, were opened as a token and gave the check
+    values. Objects in it are under the user PIN too, which is not in it.
+
+    Raises:
+        Misconfigured: it is no SoftHSM, the recipient is none, the copy does not hold the keys, or `target` is there.
+    """
+    try:
+        to = pyrage.x25519.Recipient.from_str(recipient)
+    except pyrage.RecipientError:
+        raise Misconfigured("the recipient must be an age recipient, age1...") from None
+    packed = _packed(_token_folder(pkcs11))
+    with tempfile.TemporaryDirectory(prefix="strongroom-copy-") as folder:  # mode 0700
+        tokens = Path(folder, "tokens")
+        with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+            tar.extractall(tokens, filter="data")
+        conf = Path(folder, "softhsm2.conf")
+        conf.write_text(f"{_KEY} = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n", encoding="utf-8")
+        reading = read_token(pkcs11, expected, environment={_CONF: str(conf)})
+    encrypted = pyrage.encrypt(packed, [to])
+    try:
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(encrypted)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise Misconfigured(f"{target}: {error.strerror}") from error
+    return reading, hashlib.sha256(encrypted).hexdigest()
+
+
+def _token_folder(pkcs11: Pkcs11) -> Path:
+    conf = pkcs11.environment.get(_CONF)
+    if conf is None:
+        raise Misconfigured(f"pkcs11.environment names no {_CONF}: only SoftHSM can be copied; name a second token")
+    try:
+        lines = Path(conf).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{conf} cannot be read") from error
+    for line in lines:
+        name, _, value = line.partition("=")
+        if name.strip() == _KEY:
+            return Path(value.strip())
+    raise Misconfigured(f"{conf} names no {_KEY}")
+
+
+def _packed(folder: Path) -> bytes:
+    buffer = io.BytesIO()
+    try:
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            tar.add(folder, arcname=".")
+    except OSError as error:
+        raise Misconfigured(f"{folder} cannot be read: {error.strerror}") from error
+    return buffer.getvalue()
