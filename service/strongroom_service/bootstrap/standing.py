@@ -18,6 +18,7 @@ from strongroom_service.config.databases import SqliteDatabase
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.clock import Millis
+from strongroom_service.domain.epochs import EpochState
 from strongroom_service.domain.errors import Fault, KeeperUnavailable
 from strongroom_service.link.hardening import harden_process
 from strongroom_service.link.operator_connection import connect_operator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from strongroom_service.application.evidence import VaultStanding
+    from strongroom_service.application.keys import KeyRing
     from strongroom_service.application.rows import VaultRow
     from strongroom_service.config.vault_file import VaultConfig
 
@@ -164,11 +166,23 @@ async def _look_at_keepers(
     for keeper in keepers:
         try:
             vault = await keeper.open_vault(row)
+            if answering == 0:
+                _tell_keys(await keeper.list_keys(), standing, now=vault.now)
         except Fault as fault:
             standing.problems.append(f"a keeper does not open the vault: {fault}")
         else:
             answering += 1
     return vault, answering
+
+
+def _tell_keys(ring: KeyRing, standing: Standing, *, now: Millis) -> None:
+    """Tell of the keys in use: one of each kind, since when, and the bundle that clients are shown."""
+    standing.document["keys"] = [
+        {"label": key.label, "since": utc_text(key.state_at), "age": age_text(key.state_at, now=now)}
+        for key in ring.keys
+        if key.state is EpochState.ACTIVE
+    ]
+    standing.document["key_bundle"] = {"serial": ring.bundle_serial, "not_after": utc_text(ring.bundle_not_after)}
 
 
 def _tell_checkpoint(config: VaultConfig, standing: Standing, vault: VaultStanding | None) -> None:

@@ -28,3 +28,11 @@ def replicas(postgres_server: PostgresServer) -> Iterator[Replicas]:
                 shape=replace(SHAPE, postgresql={"single_node": True}),
             )
         )
+
+
+@pytest.fixture
+def service_url(postgres_server: PostgresServer, postgres_database: str) -> str:
+    """An empty database's URL for the service's role, which exists."""
+    if not postgres_server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", SERVICE_ROLE):
+        postgres_server.execute(f"CREATE ROLE {SERVICE_ROLE} LOGIN")
+    return postgres_server.url(postgres_database.rpartition("/")[2], user=SERVICE_ROLE)

@@ -13,18 +13,10 @@ from psycopg import errors
 
 from strongroom_service.store.postgres_schema import KNOWN_VERSION
 from tests.fixtures.postgres import PostgresServer
-from tests.fixtures.replicas import SERVICE_ROLE, migrate
+from tests.fixtures.replicas import migrate
 
 FIRST = f"Migrated from schema version 0 to {KNOWN_VERSION}.\n"
 AGAIN = f"Migrated from schema version {KNOWN_VERSION} to {KNOWN_VERSION}.\n"
-
-
-@pytest.fixture
-def service_url(postgres_server: PostgresServer, postgres_database: str) -> str:
-    """An empty database's URL for the service's role, which exists."""
-    if not postgres_server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", SERVICE_ROLE):
-        postgres_server.execute(f"CREATE ROLE {SERVICE_ROLE} LOGIN")
-    return postgres_server.url(postgres_database.rpartition("/")[2], user=SERVICE_ROLE)
 
 
 def refused(*options: str) -> tuple[int, str]:

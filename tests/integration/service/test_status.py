@@ -27,6 +27,9 @@ def test_status_is_told_before_init_while_serving_degraded_and_when_down(tmp_pat
         assert (code, told["state"], told["problems"]) == (0, "serving", [])
         assert told["keepers"] == {"configured": 2, "answering": 2}
         assert (told["tenants"], told["single_user"], told["checkpoint"]["serial"]) == (["notes"], True, 1)
+        assert {key["label"] for key in told["keys"]} >= {"strongroom-kek-1", "strongroom-identity-1"}
+        assert all(key["age"] and key["since"].endswith("Z") for key in told["keys"])
+        assert told["key_bundle"]["serial"] == 1
         (tmp_path / "run" / "operator-1.sock").unlink()  # as if that keeper were gone, for as long as we look
         code, told = status_of(vault)
         assert (code, told["state"], told["problems"]) == (2, "degraded", ["1 of 2 keepers answer"])
