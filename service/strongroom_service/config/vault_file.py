@@ -195,6 +195,13 @@ class VaultConfig(Section):
     )
     run_dir: PathFromFile = Field(description="Folder for the sockets between front and keepers; not for other users.")
     tenants_dir: PathFromFile = Field(description="Folder with one TOML file per tenant.")
+    drain_wait_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=60,
+        description="How long the front, told to stop, says that it serves no more and serves still: whoever sends"
+        " calls here learns of it meanwhile.",
+    )
     drain_grace_seconds: float = Field(
         default=10.0, ge=0, le=600, description="What calls under way have to finish when the front is told to stop."
     )

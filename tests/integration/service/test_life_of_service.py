@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import stat
@@ -147,6 +148,18 @@ def test_calls_under_way_are_answered_before_the_service_ends(tmp_path: Path) ->
     assert isinstance(last, Told)
     assert last.code.name in {"UNAVAILABLE", "CANCELLED", "RESOURCE_EXHAUSTED"}
     assert "child_killed" not in vault.log_file.read_text(encoding="utf-8")
+
+
+def test_front_says_that_it_ends_and_answers_still_while_others_learn_of_it(tmp_path: Path) -> None:
+    shape = VaultShape(keepers=1, settings={"drain_wait_seconds": 4.0})
+    with DevelopmentVault.start(tmp_path, shape=shape) as vault, HandClient(vault) as client:
+        client.enroll()
+        os.kill(vault.pid, signal.SIGTERM)
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while vault.is_serving():
+            assert time.monotonic() < deadline
+        assert client.release() == [b"an envelope"]
+        assert vault.stop() == 0
 
 
 def test_renewed_certificate_is_served_without_a_restart(tmp_path: Path) -> None:

@@ -1,0 +1,192 @@
+"""The Helm chart renders to what clusters take and reviewers look for, and refuses values that would be unsafe."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from strongroom_service.config.tenant_file import load_tenants
+from strongroom_service.config.vault_file import load_vault_config
+
+pytestmark = pytest.mark.verify
+
+_ROOT: Final = Path(__file__).resolve().parents[3]
+_BIN: Final = _ROOT / ".venv-kube/bin"
+_CHART: Final = _ROOT / "deploy/chart/strongroom"
+_PRODUCTION: Final = _ROOT / "deploy/chart/values/production.yaml"
+_KUBERNETES: Final = ("1.34", "1.37")
+_SECONDS: Final = 120
+# The operator's own kinds, whose schemas no release of Kubernetes has.
+_WITHOUT_SCHEMA: Final = {"ServiceMonitor", "PrometheusRule"}
+_KEEPERS_OWN: Final = {"keeper-secrets", "keeper-data", "keeper-tmp", "vendor"}
+
+_UNSAFE: Final[Mapping[str, tuple[Mapping[str, Any], str]]] = {
+    "softhsm": ({"pkcs11": {"moduleFile": "/usr/lib/softhsm/libsofthsm2.so"}}, "SoftHSM keeps keys in files"),
+    "softhsm by its configuration": (
+        {"pkcs11": {"environment": {"SOFTHSM2_CONF": "/c"}}},
+        "SoftHSM keeps keys in files",
+    ),
+    "single user": ({"settings": {"": {"single_user": True}}}, "propertyNames|propertyName|does not match pattern"),
+    "one user for both": ({"users": {"keeper": 10001}}, "users.front and users.keeper must differ"),
+    "a system's user": ({"users": {"front": 0}}, "minimum"),
+    "no on_exhaustion": ({"tenants": {"notes": {"policy": {"on_exhaustion": None}}}}, "on_exhaustion"),
+    "another on_exhaustion": ({"tenants": {"notes": {"policy": {"on_exhaustion": "ask"}}}}, "on_exhaustion"),
+    "a tenant of development": ({"tenants": {"notes": {"development": True}}}, "tenants.notes.development is refused"),
+    "an image by tag": ({"image": {"digest": "", "tag": "latest"}}, "image.digest is required"),
+    "no audience": ({"audience": ""}, "audience"),
+    "a password in the URL": ({"database": {"url": "postgresql://strongroom:x@db1/vault"}}, "database/url"),
+    "an unverified database": ({"database": {"url": "postgresql://strongroom@db1/vault"}}, "sslmode=verify-full"),
+    "one database server": ({"database": {"singleNode": True}}, "database.singleNode is refused"),
+    "a path of the host": ({"pkcs11": {"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}}, "pkcs11/volumes"),
+    "a secret in the environment": ({"pkcs11": {"environment": {"TOKEN_PIN": "1234"}}}, "TOKEN_PIN"),
+    "two network tokens": (
+        {"networkPolicy": {"hsm": {"peers": [{"ipBlock": {"cidr": "192.0.2.1/32"}}, {"podSelector": {"a": "b"}}]}}},
+        "networkPolicy/hsm",
+    ),
+    "an unknown value": ({"keeperz": {}}, "keeperz"),
+}
+
+
+def _run(tool: str, *arguments: str | Path, fails: bool = False) -> str:
+    done = subprocess.run(
+        [str(_BIN / tool), *map(str, arguments)], check=False, capture_output=True, text=True, timeout=_SECONDS
+    )
+    assert (done.returncode != 0) == fails, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def _template(folder: Path, *values: Mapping[str, Any], fails: bool = False) -> str:
+    files: list[str | Path] = []
+    for index, each in enumerate(values):
+        path = folder / f"values-{index}.json"
+        path.write_text(json.dumps(each), encoding="utf-8")
+        files += ["--values", path]
+    return _run("helm", "template", "vault", _CHART, "--values", _PRODUCTION, *files, fails=fails)
+
+
+def _objects(rendered: str) -> list[dict[str, Any]]:
+    """Read YAML by the environment that has a reader of it."""
+    program = "import json, sys, yaml; json.dump([each for each in yaml.safe_load_all(sys.stdin) if each], sys.stdout)"
+    done = subprocess.run(
+        [str(_BIN / "python"), "-c", program], input=rendered, check=True, capture_output=True, text=True
+    )
+    objects: list[dict[str, Any]] = json.loads(done.stdout)
+    return objects
+
+
+def _one(objects: list[dict[str, Any]], kind: str, name: str = "vault") -> dict[str, Any]:
+    (found,) = (each for each in objects if each["kind"] == kind and each["metadata"]["name"] == name)
+    return copy.deepcopy(found)
+
+
+@pytest.fixture(name="rendered", scope="module")
+def _rendered(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return _template(tmp_path_factory.mktemp("values"))
+
+
+def test_chart_and_dockerfile_pass_the_linters(rendered: str, tmp_path: Path) -> None:
+    _run("helm", "lint", "--strict", _CHART, "--values", _PRODUCTION)
+    _run("hadolint", "--config", _ROOT / "deploy/image/hadolint.yaml", _ROOT / "deploy/image/Dockerfile")
+    configuration = _ROOT / "deploy/chart/yamllint.yaml"
+    _run("yamllint", "--strict", "-c", configuration, _CHART / "values.yaml", _CHART / "Chart.yaml", _PRODUCTION)
+    assert rendered
+
+
+@pytest.mark.parametrize("release", _KUBERNETES)
+def test_rendered_chart_fits_the_schemas_of_kubernetes(rendered: str, release: str, tmp_path: Path) -> None:
+    path = tmp_path / "rendered.yaml"
+    path.write_text(rendered, encoding="utf-8")
+    said = _run("kubernetes-validate", "--strict", "-k", release, path)
+    kinds = {each["kind"] for each in _objects(rendered)}
+    unknown = {kind for kind in kinds if f"Couldn't find schema for kind {kind} " in said}
+    assert unknown == kinds & _WITHOUT_SCHEMA
+
+
+def test_every_failed_check_of_checkov_is_explained(rendered: str, tmp_path: Path) -> None:
+    path = tmp_path / "rendered.yaml"
+    path.write_text(rendered, encoding="utf-8")
+    said = _run("checkov", "-f", path, "--framework", "kubernetes", "--quiet", "--soft-fail", "-o", "json")
+    report = json.loads(said[said.index("{") : said.rindex("}") + 1])
+    failed: dict[str, set[str]] = {}
+    for each in report["results"]["failed_checks"]:
+        kind, _, name = each["resource"].split(".", 2)
+        failed.setdefault(each["check_id"], set()).add(f"{kind}/{name}")
+    explained = tomllib.loads((_ROOT / "deploy/chart/checkov-explained.toml").read_text(encoding="utf-8"))
+    assert failed == {check: set(each["fails"]) for check, each in explained.items()}
+    assert all(each["because"] for each in explained.values())
+
+
+@pytest.mark.parametrize("why", _UNSAFE)
+def test_unsafe_values_are_refused(why: str, tmp_path: Path) -> None:
+    values, said = _UNSAFE[why]
+    message = _template(tmp_path, values, fails=True)
+    assert any(each in message for each in said.split("|")), message
+
+
+def test_service_takes_the_configuration_that_the_chart_writes(rendered: str, tmp_path: Path) -> None:
+    objects = _objects(rendered)
+    for name in ("vault", "vault-tenants"):
+        for file, content in _one(objects, "ConfigMap", name)["data"].items():
+            # As kubelet mounts it: a link to a file in a folder beside.
+            (tmp_path / name / "..data").mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / "..data" / file).write_text(content, encoding="utf-8")
+            (tmp_path / name / file).symlink_to(Path("..data", file))
+    config = load_vault_config(tmp_path / "vault/strongroom.toml")
+    assert not config.single_user
+    assert config.users is not None
+    assert config.users.front_uid != config.users.keeper_uid
+    assert config.health is not None
+    assert len(load_tenants(tmp_path / "vault-tenants")) == 1
+
+
+def test_pin_and_module_are_the_keepers_alone(rendered: str) -> None:
+    pod = _one(_objects(rendered), "Deployment")["spec"]["template"]["spec"]
+    front, keeper = pod["containers"]
+    assert (front["name"], keeper["name"]) == ("front", "keeper")
+    assert not _KEEPERS_OWN & {each["name"] for each in front["volumeMounts"]}
+    assert {each["name"] for each in keeper["volumeMounts"]} >= _KEEPERS_OWN
+    assert not {"front-secrets", "tls"} & {each["name"] for each in keeper["volumeMounts"]}
+    assert "ports" not in keeper
+    assert front["securityContext"]["runAsUser"] != keeper["securityContext"]["runAsUser"]
+    assert not [each for each in (front, keeper) if "env" in each or "envFrom" in each]
+
+
+def test_every_container_is_restricted(rendered: str) -> None:
+    specs = [each["spec"]["template"]["spec"] for each in _objects(rendered) if each["kind"] in {"Deployment", "Job"}]
+    assert len(specs) == 2
+    for spec in specs:
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["enableServiceLinks"] is False
+        for container in spec["initContainers"] + spec["containers"]:
+            context = container["securityContext"]
+            assert context["runAsUser"] >= 10_000
+            assert context["runAsNonRoot"] is context["readOnlyRootFilesystem"] is True
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+def test_keeper_outlives_the_fronts_drain(rendered: str) -> None:
+    objects = _objects(rendered)
+    pod = _one(objects, "Deployment")["spec"]["template"]["spec"]
+    settings = tomllib.loads(_one(objects, "ConfigMap")["data"]["strongroom.toml"])
+    keeper_waits = pod["containers"][1]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert keeper_waits > settings["drain_wait_seconds"] + settings["drain_grace_seconds"]
+    assert pod["terminationGracePeriodSeconds"] > keeper_waits
+
+
+def test_network_is_closed_but_for_named_peers(rendered: str) -> None:
+    policies = [each["spec"] for each in _objects(rendered) if each["kind"] == "NetworkPolicy"]
+    assert all(each["policyTypes"] == ["Ingress", "Egress"] for each in policies)
+    rules = [rule for each in policies for rule in (*(each.get("ingress") or ()), *(each.get("egress") or ()))]
+    assert rules
+    # A rule without peers means everybody, one without ports every port.
+    assert all((rule.get("from") or rule.get("to")) and rule["ports"] for rule in rules)
+    assert any("ingress" not in each and "egress" not in each for each in policies)
