@@ -170,10 +170,12 @@ class _Front:
                 call_timeout_seconds=self._config.keepers.call_deadline_seconds,
                 reopen_interval_seconds=self._config.keepers.reopen_seconds,
             ),
+            metrics=self._metrics.keepers,
             log=self._log,
             on_ready=readiness.note_keepers,
         )
         metrics = self._metrics
+        metrics.keepers_configured.set(self._config.keepers.count)
         metrics.keepers_connected.set_function(lambda: pool.healthy_keepers)
         metrics.keepers_memory_unlocked.set_function(lambda: pool.count(lambda keeper: not keeper.memory_locked))
         metrics.keepers_clock_held.set_function(lambda: pool.count(lambda keeper: keeper.clock_beyond_ms != 0))
@@ -211,6 +213,7 @@ class _Front:
         certificate = ServerCertificate(
             certificate_file=listen.tls_certificate_file, key_file=listen.tls_key_file, log=self._log
         )
+        self._metrics.server_certificate_ends_at.set_function(certificate.ends_at)
         return FrontServer(
             servicer=servicer,
             tenant_servicer=tenant_servicer,

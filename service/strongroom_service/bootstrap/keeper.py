@@ -18,6 +18,7 @@ from strongroom_service.keeper.listener import listen
 from strongroom_service.keeper.loop import Ending, KeeperLoop
 from strongroom_service.keeper.operating import OperatorHandler
 from strongroom_service.keeper.presented import PresentedRows
+from strongroom_service.keeper.token.measured_token import MeasuredToken
 from strongroom_service.keeper.token.pin import read_pin
 from strongroom_service.keeper.token.pkcs11_token import Pkcs11Token
 from strongroom_service.keeper.visits import Door, operator_visit
@@ -58,7 +59,7 @@ def run_keeper(config_path: Path, index: int) -> int:
     memory_locked = _lock_memory(config)  # before the PIN is read
     with contextlib.ExitStack() as held:
         with keys_lock(config.run_dir, exclusive=False):  # a token that is being written to is hard to open
-            token = held.enter_context(contextlib.closing(open_token(config)))
+            token = MeasuredToken(held.enter_context(contextlib.closing(open_token(config))))
         log = get_logger()
         verifier = AccountTokenVerifier(tenants, config.audience)
         clock = steady_clock(inherited_anchor(os.environ), config.clock, log=log)
@@ -77,7 +78,10 @@ def run_keeper(config_path: Path, index: int) -> int:
             clock=clock,
             check_clock=check_clock,
             condition=lambda: Condition(
-                memory_locked=memory_locked, clock_beyond=clock.beyond(), clock_trusted=_passes(check_clock)
+                memory_locked=memory_locked,
+                clock_beyond=clock.beyond(),
+                clock_trusted=_passes(check_clock),
+                token_operations=token.take_counts(),
             ),
             random=random_bytes,
             log=log,

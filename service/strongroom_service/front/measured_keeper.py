@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, TypeVar
 
 from strongroom_service.application.keepers import StaleRecord
-from strongroom_service.domain.errors import Fault, KeeperUnavailable, Refusal
+from strongroom_service.domain.errors import Fault, KeeperUnavailable, Refusal, TokenFault
 from strongroom_service.telemetry.metrics import KeeperCallKind, KeeperCallResult
 
 if TYPE_CHECKING:
@@ -103,8 +103,10 @@ class MeasuredKeeper:
         except StaleRecord:
             result = KeeperCallResult.STALE
             raise
-        except Fault:
+        except Fault as fault:
             result = KeeperCallResult.FAULT
+            if isinstance(fault, TokenFault):
+                self._metrics.keepers.fail_token()
             raise
         finally:
             self._metrics.call_keeper(call=call, result=result, seconds=time.perf_counter() - started_at)

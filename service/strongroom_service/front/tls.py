@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import grpc
+from cryptography import x509
 
 from strongroom_service.domain.errors import Misconfigured
 
@@ -38,8 +39,13 @@ class ServerCertificate:
         self._certificate_file = certificate_file
         self._key_file = key_file
         self._log = log
+        self._ends_at = 0.0
         self._stamps = self._look()
         self._initial = self._read()
+
+    def ends_at(self) -> float:
+        """Return when the certificate in use ends, in seconds since 1970."""
+        return self._ends_at
 
     def credentials(self) -> grpc.ServerCredentials:
         """Return what the server listens with; every new handshake gets the newest good certificate."""
@@ -73,6 +79,8 @@ class ServerCertificate:
             # password keeps an encrypted key from asking at a terminal.
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._certificate_file, self._key_file, password="")
             pair = self._key_file.read_bytes(), self._certificate_file.read_bytes()
+            # The chain's first is the server's own.
+            self._ends_at = x509.load_pem_x509_certificate(pair[1]).not_valid_after_utc.timestamp()
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             raise Misconfigured(
                 f"TLS certificate {self._certificate_file} with key {self._key_file}: {_reason(error)}"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from strongroom_service.keeper.answers import SignedAnswer
     from strongroom_service.keeper.cases import CaseReader
     from strongroom_service.keeper.condition import Condition
+    from strongroom_service.keeper.formats.vault_row import VaultContents
     from strongroom_service.keeper.fulfilments import FulfilmentLog
     from strongroom_service.keeper.presented import PresentedRows
     from strongroom_service.keeper.token.port import Token
@@ -135,7 +136,7 @@ class KeeperHandler:
                 return frames_pb2.KeeperReply(open_vault=self._open_vault(call.open_vault))
             case "probe":
                 self._token.probe()
-                return frames_pb2.KeeperReply(probe=self._condition().reply())
+                return frames_pb2.KeeperReply(probe=self._condition().reply(self._contents))
             case "begin":
                 return frames_pb2.KeeperReply(begin=self._begin(call.begin))
             case "judge":
@@ -174,6 +175,10 @@ class KeeperHandler:
             message = "the vault is not open"
             raise Misconfigured(message)
         return self._chamber
+
+    @property
+    def _contents(self) -> VaultContents | None:
+        return None if self._chamber is None else self._chamber.keys.contents
 
     def _open_vault(self, call: frames_pb2.OpenVaultCall) -> frames_pb2.OpenVaultReply:
         """Open the vault row, unless a newer one is open; say when the key bundle is due to be renewed."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from strongroom_service.link.condition import KeeperCondition
     from strongroom_service.link.connection import KeeperConnection
     from strongroom_service.link.log import Log
+    from strongroom_service.telemetry.keeper_metrics import KeeperMetrics
 
 # How many calls more than another keeper a record's own may have under way: about what opening a row anew costs.
 _PATIENCE = 3
@@ -55,6 +56,7 @@ class KeeperPool:
         load_vault: LoadVault,
         commit_vault: CommitVault,
         times: LinkTimes,
+        metrics: KeeperMetrics,
         log: Log,
         on_ready: Callable[[bool], None],
     ) -> None:
@@ -63,7 +65,8 @@ class KeeperPool:
         self._times = times
         self._on_ready = on_ready
         self._links = [
-            KeeperLink(path=path, vault=self._vault, times=times, log=log, tell=self._hear) for path in paths
+            KeeperLink(path=path, vault=self._vault, times=times, metrics=metrics, log=log, tell=self._hear)
+            for path in paths
         ]
         self._running: list[asyncio.Task[None]] = []
         self._started: asyncio.Future[None] | None = None

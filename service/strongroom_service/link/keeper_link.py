@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import SystemRandom
 from typing import TYPE_CHECKING, NoReturn
 
-from strongroom_service.domain.errors import StrongroomError
+from strongroom_service.domain.errors import StrongroomError, TokenFault
 from strongroom_service.link import codec, replies
 from strongroom_service.link.connection import KeeperConnection, connect
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from strongroom_service.link.condition import KeeperCondition
     from strongroom_service.link.log import Log
     from strongroom_service.link.vault_opening import VaultOpening
+    from strongroom_service.telemetry.keeper_metrics import KeeperMetrics
 
 _chance = SystemRandom()
 
@@ -59,6 +60,7 @@ class KeeperLink:
         path: Path,
         vault: VaultOpening,
         times: LinkTimes,
+        metrics: KeeperMetrics,
         log: Log,
         tell: Callable[[StrongroomError | None], None],
     ) -> None:
@@ -66,6 +68,7 @@ class KeeperLink:
         self._path = path
         self._vault = vault
         self._times = times
+        self._metrics = metrics
         self._log = log
         self._tell = tell
         self.connection: KeeperConnection | None = None
@@ -75,12 +78,18 @@ class KeeperLink:
     async def run(self) -> NoReturn:
         """Keep the keeper in reach until cancelled."""
         wait = self._times.backoff_first_seconds
+        lost = False
         while True:
             try:
-                await self._use(await self._open())
+                connection = await self._open()
+                if lost:
+                    self._metrics.restart()
+                lost = True
+                await self._use(connection)
                 wait = self._times.backoff_first_seconds
             except StrongroomError as error:
                 self._log.error("keeper_not_opened", keeper=self._path.name, error=type(error).__name__, why=str(error))
+                self._count(error)
                 self._tell(error)
             # Jitter: fronts that lost the same keeper together do not all come back at once.
             await asyncio.sleep(_chance.uniform(0.5, 1.0) * wait)
@@ -115,15 +124,26 @@ class KeeperLink:
 
     async def _check(self, connection: KeeperConnection, *, reopen: bool) -> None:
         try:
-            self.condition = replies.probed(await connection.send(codec.probe_call()))
+            self._take(replies.probed(await connection.send(codec.probe_call())))
             if reopen:
                 await self._vault.open(connection)
         except StrongroomError as error:
             # The connection stays: the keeper itself says what is wrong, and other calls may still do.
             self._log.error("keeper_unwell", keeper=self._path.name, error=type(error).__name__, why=str(error))
+            self._count(error)
             self._set_health(healthy=False)
         else:
             self._set_health(healthy=True)
+
+    def _take(self, condition: KeeperCondition) -> None:
+        self.condition = condition
+        self._metrics.count_operations(condition.token_operations)
+        for each in condition.epochs:
+            self._metrics.set_epoch(each.use, epoch=each.epoch, created_at_seconds=each.created_at_ms / 1_000)
+
+    def _count(self, error: StrongroomError) -> None:
+        if isinstance(error, TokenFault):
+            self._metrics.fail_token()
 
     def _set_health(self, *, healthy: bool) -> None:
         if healthy != self.healthy:

@@ -21,11 +21,12 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from strongroom_service.domain.ceremonies import Operation
+from strongroom_service.domain.ceremonies import ORDERS, Operation
 from strongroom_service.domain.errors import Reason
 from strongroom_service.domain.events import Outcome
 from strongroom_service.domain.load import ShedBecause
 from strongroom_service.domain.rates import RateScope
+from strongroom_service.telemetry.keeper_metrics import KeeperMetrics
 
 # 1 ms to 10 s; an edge at each latency that docs/operations names as an objective.
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -51,6 +52,10 @@ GRPC_CODES = {
     "DATA_LOSS": "DataLoss",
     "UNAUTHENTICATED": "Unauthenticated",
 }
+
+
+UNATTEMPTED = ORDERS | {Operation.SWEEP, Operation.REGISTER}
+"""Changes without an assertion that could be wrong."""
 
 
 @unique
@@ -132,6 +137,8 @@ class Metrics:
         self._rpcs = self._make_rpcs((*rpc_methods, UNKNOWN_METHOD))
         self._make_decisions()
         self._make_keeper_calls()
+        self.keepers = KeeperMetrics(self.registry)
+        self.keepers_configured = self._gauge("strongroom_keepers_configured", "Keepers that there should be.")
         self.keepers_connected = self._gauge("strongroom_keepers_connected", "Keepers that answer this front.")
         self.keepers_memory_unlocked = self._gauge(
             "strongroom_keepers_memory_unlocked", "Keepers whose memory may be swapped out."
@@ -160,6 +167,8 @@ class Metrics:
         self.configuration_waiting = self._gauge(
             "strongroom_configuration_keys_waiting", "Keys of the vault's file that differ and wait for a restart."
         )
+        name = "strongroom_tls_certificate_not_after_timestamp_seconds"
+        self.server_certificate_ends_at = self._gauge(name, "When the one in use ends.", "role").labels("server")
         self.checkpoint_made_at = self._gauge(
             "strongroom_checkpoint_timestamp_seconds", "When the newest checkpoint was written; 0 if there is none."
         )
@@ -200,6 +209,12 @@ class Metrics:
     def judge(self, operation: Operation, outcome: Outcome) -> None:
         """Count how a change was decided, once it is committed."""
         self._judged[operation, outcome].inc()
+        if operation not in UNATTEMPTED:
+            self._attempts[outcome].inc()
+        if outcome is Outcome.EXHAUSTED:
+            self._exhaustions.inc()
+        if operation is Operation.RESET and outcome is Outcome.GRANTED:
+            self._resets.inc()
 
     def refuse(self, reason: Reason) -> None:
         """Count a completion that was refused, or that a fault ended, by what the caller was told."""
@@ -249,6 +264,12 @@ class Metrics:
             if operation is not Operation.ATTEST
             for outcome in Outcome
         }
+        attempts = self._counter(
+            "strongroom_attempts_total", "Judged attempts, once committed: changes that somebody signed for.", "outcome"
+        )
+        self._attempts = {outcome: attempts.labels(outcome.value) for outcome in Outcome}
+        self._exhaustions = self._counter("strongroom_exhaustions_total", "Records that used up their budget.")
+        self._resets = self._counter("strongroom_resets_total", "Vaults that were begun anew with a reset token.")
         refusals = self._counter(
             "strongroom_refusals_total",
             "Completions without what they asked for, by what the caller was told.",

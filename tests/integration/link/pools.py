@@ -13,7 +13,9 @@ from strongroom_service.domain.errors import (
 )
 from strongroom_service.link.keeper_client import KeeperPool
 from strongroom_service.link.keeper_link import LinkTimes
+from strongroom_service.telemetry.keeper_metrics import KeeperMetrics
 from tests.fakes.log import RecordingLog
+from tests.fakes.metrics import make_metrics
 
 CALLER = Caller(account_token="token", request_id="request")
 TIMES = LinkTimes(
@@ -61,6 +63,7 @@ def pool_over(
     times: LinkTimes = TIMES,
     ready: Switch | None = None,
     log: RecordingLog | None = None,
+    metrics: KeeperMetrics | None = None,
 ) -> KeeperPool:
     vault = vault or Vault()
     return KeeperPool(
@@ -68,6 +71,7 @@ def pool_over(
         load_vault=vault.load,
         commit_vault=vault.commit,
         times=times,
+        metrics=metrics or make_metrics().keepers,
         log=log or RecordingLog(),
         on_ready=(ready or Switch()).set,
     )

@@ -16,6 +16,7 @@ from strongroom_service.domain.errors import KeeperUnavailable
 from strongroom_service.link.keeper_client import KeeperPool
 from strongroom_service.link.keeper_link import LinkTimes
 from tests.fakes.log import RecordingLog
+from tests.fakes.metrics import make_metrics
 from tests.integration.link.serving import SLEEPER, Serve, Serving, child, gate, listening
 from tests.integration.link.support import (
     PATIENCE_SECONDS,
@@ -88,6 +89,7 @@ async def test_service_goes_on_with_the_other_keeper_while_one_is_replaced(serve
         load_vault=load,
         commit_vault=commit,
         times=LinkTimes(call_timeout_seconds=1.0, probe_interval_seconds=0.2),
+        metrics=make_metrics().keepers,
         log=RecordingLog(),
         on_ready=lambda _: None,
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 import pytest
 from prometheus_client import generate_latest
@@ -118,7 +119,7 @@ def test_two_sets_of_metrics_do_not_meet() -> None:
 def test_names_follow_the_naming_rules_of_prometheus(metrics: Metrics) -> None:
     families = [family for family in metrics.registry.collect() if not family.name.startswith("process_")]
 
-    assert len(families) == 25
+    assert len(families) == 36
     for family in families:
         assert re.fullmatch(r"(grpc_server|strongroom)_[a-z]+(_[a-z]+)*", family.name), family.name
         assert family.documentation.endswith(".")
@@ -136,5 +137,23 @@ def test_no_label_can_hold_an_id(metrics: Metrics) -> None:
 
     assert labels == {
         "call", "component", "grpc_code", "grpc_method", "grpc_service", "grpc_type", "le", "operation", "outcome",
-        "python_version", "reason", "result", "scope", "version",
+        "purpose", "python_version", "reason", "result", "role", "scope", "version",
     }  # fmt: skip
+
+
+def test_attempts_exhaustions_and_resets_are_counted_beside_the_decisions(metrics: Metrics) -> None:
+    metrics.judge(Operation.RELEASE, Outcome.FAILED)
+    metrics.judge(Operation.RELEASE, Outcome.EXHAUSTED)
+    metrics.judge(Operation.RESET, Outcome.GRANTED)
+    metrics.judge(Operation.SWEEP, Outcome.GRANTED)
+
+    assert sample(metrics, "strongroom_attempts_total", outcome="failed") == 1
+    assert sample(metrics, "strongroom_attempts_total", outcome="granted") == 0
+    assert sample(metrics, "strongroom_exhaustions_total") == 1
+    assert sample(metrics, "strongroom_resets_total") == 1
+
+
+def test_promtool_has_nothing_to_say_of_the_metrics(metrics: Metrics) -> None:
+    page = generate_latest(metrics.registry)
+    checked = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, check=False)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")

@@ -26,15 +26,15 @@ from strongroom.v1 import event_pb2 as strongroom_dot_v1_dot_event__pb2
 from strongroom.v1 import resources_pb2 as strongroom_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!strongroom/keeper/v1/frames.proto\x12\x14strongroom.keeper.v1\x1a\x19strongroom/v1/event.proto\x1a\x1dstrongroom/v1/resources.proto\"\xd1\x04\n\nKeeperCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x39\n\nopen_vault\x18\n \x01(\x0b\x32#.strongroom.keeper.v1.OpenVaultCallH\x00\x12\x30\n\x05probe\x18\x0b \x01(\x0b\x32\x1f.strongroom.keeper.v1.ProbeCallH\x00\x12\x45\n\x10\x64\x65scribe_service\x18\x0c \x01(\x0b\x32).strongroom.keeper.v1.DescribeServiceCallH\x00\x12\x43\n\x0f\x64\x65scribe_record\x18\r \x01(\x0b\x32(.strongroom.keeper.v1.DescribeRecordCallH\x00\x12\x30\n\x05\x62\x65gin\x18\x0e \x01(\x0b\x32\x1f.strongroom.keeper.v1.BeginCallH\x00\x12\x30\n\x05judge\x18\x0f \x01(\x0b\x32\x1f.strongroom.keeper.v1.JudgeCallH\x00\x12\x32\n\x06\x66ulfil\x18\x10 \x01(\x0b\x32 .strongroom.keeper.v1.FulfilCallH\x00\x12;\n\x0blist_events\x18\x11 \x01(\x0b\x32$.strongroom.keeper.v1.ListEventsCallH\x00\x12H\n\x12list_tenant_events\x18\x12 \x01(\x0b\x32*.strongroom.keeper.v1.ListTenantEventsCallH\x00\x42\x06\n\x04\x63\x61ll\"\xce\x03\n\x0bKeeperReply\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12:\n\nopen_vault\x18\n \x01(\x0b\x32$.strongroom.keeper.v1.OpenVaultReplyH\x00\x12\x31\n\x05probe\x18\x0b \x01(\x0b\x32 .strongroom.keeper.v1.ProbeReplyH\x00\x12\x33\n\x06signed\x18\x0c \x01(\x0b\x32!.strongroom.keeper.v1.SignedReplyH\x00\x12\x31\n\x05\x62\x65gin\x18\r \x01(\x0b\x32 .strongroom.keeper.v1.BeginReplyH\x00\x12\x31\n\x05judge\x18\x0e \x01(\x0b\x32 .strongroom.keeper.v1.JudgeReplyH\x00\x12\x35\n\x07refusal\x18\x0f \x01(\x0b\x32\".strongroom.keeper.v1.RefusalReplyH\x00\x12\x31\n\x05\x66\x61ult\x18\x10 \x01(\x0b\x32 .strongroom.keeper.v1.FaultReplyH\x00\x12\x31\n\x05stale\x18\x11 \x01(\x0b\x32 .strongroom.keeper.v1.StaleReplyH\x00\x42\x07\n\x05reply\"9\n\x03Row\x12\x11\n\trecord_id\x18\x01 \x01(\x0c\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\"0\n\rOpenVaultCall\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\":\n\x0eOpenVaultReply\x12\x0e\n\x06id_key\x18\x01 \x01(\x0c\x12\x18\n\x10successor_sealed\x18\x02 \x01(\x0c\"\x0b\n\tProbeCall\"S\n\nProbeReply\x12\x15\n\rmemory_locked\x18\x01 \x01(\x08\x12\x17\n\x0f\x63lock_beyond_ms\x18\x02 \x01(\x12\x12\x15\n\rclock_trusted\x18\x03 \x01(\x08\";\n\x13\x44\x65scribeServiceCall\x12\x15\n\raccount_token\x18\x01 \x01(\t\x12\r\n\x05nonce\x18\x02 \x01(\x0c\"b\n\x12\x44\x65scribeRecordCall\x12\x15\n\raccount_token\x18\x01 \x01(\t\x12\r\n\x05nonce\x18\x02 \x01(\x0c\x12&\n\x03row\x18\x03 \x01(\x0b\x32\x19.strongroom.keeper.v1.Row\"[\n\tBeginCall\x12\x15\n\raccount_token\x18\x01 \x01(\t\x12\x0f\n\x07request\x18\x02 \x01(\x0c\x12&\n\x03row\x18\x03 \x01(\x0b\x32\x19.strongroom.keeper.v1.Row\"k\n\nBeginReply\x12\x10\n\x08\x63\x65remony\x18\x01 \x01(\x0c\x12.\n\x0b\x63redentials\x18\x02 \x03(\x0b\x32\x19.strongroom.v1.Credential\x12\x1b\n\x13recovery_public_key\x18\x03 \x01(\x0c\"\x84\x03\n\tJudgeCall\x12\x15\n\raccount_token\x18\x01 \x01(\t\x12&\n\x03row\x18\x02 \x01(\x0b\x32\x19.strongroom.keeper.v1.Row\x12\x10\n\x08\x63\x65remony\x18\x03 \x01(\x0c\x12\x32\n\toperation\x18\x04 \x01(\x0e\x32\x1f.strongroom.keeper.v1.Operation\x12/\n\x0b\x61ttestation\x18\x05 \x01(\x0b\x32\x1a.strongroom.v1.Attestation\x12+\n\tassertion\x18\x06 \x01(\x0b\x32\x18.strongroom.v1.Assertion\x12\x17\n\x0fsealed_envelope\x18\x07 \x01(\x0c\x12\x18\n\x10transport_key_id\x18\x08 \x01(\x0c\x12\x17\n\x0f\x61ttest_ceremony\x18\t \x01(\x0c\x12\r\n\x05nonce\x18\n \x01(\x0c\x12\x39\n\rtenant_caller\x18\x0b \x01(\x0b\x32\".strongroom.keeper.v1.TenantCaller\"5\n\x0cTenantCaller\x12\x14\n\x0ctenant_token\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\"\x8d\x01\n\nJudgeReply\x12\x33\n\x06\x63ommit\x18\x01 \x01(\x0b\x32!.strongroom.keeper.v1.CommitOrderH\x00\x12?\n\x0f\x61lready_granted\x18\x02 \x01(\x0b\x32$.strongroom.keeper.v1.AlreadyGrantedH\x00\x42\t\n\x07verdict\"\xba\x01\n\x0b\x43ommitOrder\x12&\n\x03row\x18\x01 \x01(\x0b\x32\x19.strongroom.keeper.v1.Row\x12\x14\n\x0csealed_event\x18\x02 \x01(\x0c\x12\n\n\x02\x61t\x18\x03 \x01(\x04\x12\x33\n\x07refusal\x18\x04 \x01(\x0b\x32\".strongroom.keeper.v1.RefusalReply\x12,\n\x07outcome\x18\x05 \x01(\x0e\x32\x1b.strongroom.v1.EventOutcome\"\x10\n\x0e\x41lreadyGranted\"\xdb\x01\n\nFulfilCall\x12\x15\n\raccount_token\x18\x01 \x01(\t\x12&\n\x03row\x18\x02 \x01(\x0b\x32\x19.strongroom.keeper.v1.Row\x12\x10\n\x08\x63\x65remony\x18\x03 \x01(\x0c\x12\x32\n\toperation\x18\x04 \x01(\x0e\x32\x1f.strongroom.keeper.v1.Operation\x12\r\n\x05nonce\x18\x05 \x01(\x0c\x12\x39\n\rtenant_caller\x18\x06 \x01(\x0b\x32\".strongroom.keeper.v1.TenantCaller\"+\n\x08\x45ventRow\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\"\xb2\x01\n\x0eListEventsCall\x12\x15\n\raccount_token\x18\x01 \x01(\t\x12\r\n\x05nonce\x18\x02 \x01(\x0c\x12&\n\x03row\x18\x03 \x01(\x0b\x32\x19.strongroom.keeper.v1.Row\x12\x12\n\npage_token\x18\x04 \x01(\x0c\x12.\n\x06\x65vents\x18\x05 \x03(\x0b\x32\x1e.strongroom.keeper.v1.EventRow\x12\x0e\n\x06oldest\x18\x06 \x01(\x08\"\xad\x01\n\x14ListTenantEventsCall\x12\x39\n\rtenant_caller\x18\x01 \x01(\x0b\x32\".strongroom.keeper.v1.TenantCaller\x12\r\n\x05nonce\x18\x02 \x01(\x0c\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\x0c\x12-\n\x06\x65vents\x18\x04 \x03(\x0b\x32\x1d.strongroom.keeper.v1.FeedRow\x12\x0c\n\x04more\x18\x05 \x01(\x08\"O\n\x07\x46\x65\x65\x64Row\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x11\n\trecord_id\x18\x02 \x01(\x0c\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x0e\n\x06sealed\x18\x04 \x01(\x0c\"E\n\x0bSignedReply\x12\r\n\x05reply\x18\x01 \x01(\x0c\x12\'\n\x07receipt\x18\x02 \x01(\x0b\x32\x16.strongroom.v1.Receipt\"k\n\x0cRefusalReply\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x1b\n\x0eretry_after_ms\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0c\n\x04rule\x18\x04 \x01(\tB\x11\n\x0f_retry_after_ms\"*\n\nFaultReply\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"$\n\nStaleReply\x12\x16\n\x0enewest_version\x18\x01 \x01(\x04*\x80\x03\n\tOperation\x12\x19\n\x15OPERATION_UNSPECIFIED\x10\x00\x12\x16\n\x12OPERATION_REGISTER\x10\x01\x12\x13\n\x0fOPERATION_STORE\x10\x02\x12\x15\n\x11OPERATION_RELEASE\x10\x03\x12\x14\n\x10OPERATION_DELETE\x10\x04\x12\x1c\n\x18OPERATION_ADD_CREDENTIAL\x10\x05\x12\x1f\n\x1bOPERATION_REMOVE_CREDENTIAL\x10\x06\x12\x1a\n\x16OPERATION_SET_RECOVERY\x10\x07\x12\x14\n\x10OPERATION_REOPEN\x10\x08\x12\x1d\n\x19OPERATION_LIFT_QUARANTINE\x10\t\x12\x18\n\x14OPERATION_SET_POLICY\x10\n\x12\x13\n\x0fOPERATION_RESET\x10\x0b\x12\x1b\n\x17OPERATION_ERASE_ACCOUNT\x10\x0c\x12\"\n\x1eOPERATION_CANCEL_ERASE_ACCOUNT\x10\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!strongroom/keeper/v1/frames.proto\x12\x14strongroom.keeper.v1\x1a\x19strongroom/v1/event.proto\x1a\x1dstrongroom/v1/resources.proto\"\xd1\x04\n\nKeeperCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x39\n\nopen_vault\x18\n \x01(\x0b\x32#.strongroom.keeper.v1.OpenVaultCallH\x00\x12\x30\n\x05probe\x18\x0b \x01(\x0b\x32\x1f.strongroom.keeper.v1.ProbeCallH\x00\x12\x45\n\x10\x64\x65scribe_service\x18\x0c \x01(\x0b\x32).strongroom.keeper.v1.DescribeServiceCallH\x00\x12\x43\n\x0f\x64\x65scribe_record\x18\r \x01(\x0b\x32(.strongroom.keeper.v1.DescribeRecordCallH\x00\x12\x30\n\x05\x62\x65gin\x18\x0e \x01(\x0b\x32\x1f.strongroom.keeper.v1.BeginCallH\x00\x12\x30\n\x05judge\x18\x0f \x01(\x0b\x32\x1f.strongroom.keeper.v1.JudgeCallH\x00\x12\x32\n\x06\x66ulfil\x18\x10 \x01(\x0b\x32 .strongroom.keeper.v1.FulfilCallH\x00\x12;\n\x0blist_events\x18\x11 \x01(\x0b\x32$.strongroom.keeper.v1.ListEventsCallH\x00\x12H\n\x12list_tenant_events\x18\x12 \x01(\x0b\x32*.strongroom.keeper.v1.ListTenantEventsCallH\x00\x42\x06\n\x04\x63\x61ll\"\xce\x03\n\x0bKeeperReply\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12:\n\nopen_vault\x18\n \x01(\x0b\x32$.strongroom.keeper.v1.OpenVaultReplyH\x00\x12\x31\n\x05probe\x18\x0b \x01(\x0b\x32 .strongroom.keeper.v1.ProbeReplyH\x00\x12\x33\n\x06signed\x18\x0c \x01(\x0b\x32!.strongroom.keeper.v1.SignedReplyH\x00\x12\x31\n\x05\x62\x65gin\x18\r \x01(\x0b\x32 .strongroom.keeper.v1.BeginReplyH\x00\x12\x31\n\x05judge\x18\x0e \x01(\x0b\x32 .strongroom.keeper.v1.JudgeReplyH\x00\x12\x35\n\x07refusal\x18\x0f \x01(\x0b\x32\".strongroom.keeper.v1.RefusalReplyH\x00\x12\x31\n\x05\x66\x61ult\x18\x10 \x01(\x0b\x32 .strongroom.keeper.v1.FaultReplyH\x00\x12\x31\n\x05stale\x18\x11 \x01(\x0b\x32 .strongroom.keeper.v1.StaleReplyH\x00\x42\x07\n\x05reply\"9\n\x03Row\x12\x11\n\trecord_id\x18\x01 \x01(\x0c\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\"0\n\rOpenVaultCall\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\":\n\x0eOpenVaultReply\x12\x0e\n\x06id_key\x18\x01 \x01(\x0c\x12\x18\n\x10successor_sealed\x18\x02 \x01(\x0c\"\x0b\n\tProbeCall\"\xca\x01\n\nProbeReply\x12\x15\n\rmemory_locked\x18\x01 \x01(\x08\x12\x17\n\x0f\x63lock_beyond_ms\x18\x02 \x01(\x12\x12\x15\n\rclock_trusted\x18\x03 \x01(\x08\x12\x43\n\x10token_operations\x18\x04 \x03(\x0b\x32).strongroom.keeper.v1.TokenOperationCount\x12\x30\n\x06\x65pochs\x18\x05 \x03(\x0b\x32 .strongroom.keeper.v1.EpochInUse\"]\n\x13TokenOperationCount\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x0e\n\x06result\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\x12\x14\n\x0cmicroseconds\x18\x04 \x01(\x04\"@\n\nEpochInUse\x12\x0f\n\x07purpose\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x12\n\ncreated_at\x18\x03 \x01(\x04\";\n\x13\x44\x65scribeServiceCall\x12\x15\n\raccount_token\x18\x01 \x01(\t\x12\r\n\x05nonce\x18\x02 \x01(\x0c\"b\n\x12\x44\x65scribeRecordCall\x12\x15\n\raccount_token\x18\x01 \x01(\t\x12\r\n\x05nonce\x18\x02 \x01(\x0c\x12&\n\x03row\x18\x03 \x01(\x0b\x32\x19.strongroom.keeper.v1.Row\"[\n\tBeginCall\x12\x15\n\raccount_token\x18\x01 \x01(\t\x12\x0f\n\x07request\x18\x02 \x01(\x0c\x12&\n\x03row\x18\x03 \x01(\x0b\x32\x19.strongroom.keeper.v1.Row\"k\n\nBeginReply\x12\x10\n\x08\x63\x65remony\x18\x01 \x01(\x0c\x12.\n\x0b\x63redentials\x18\x02 \x03(\x0b\x32\x19.strongroom.v1.Credential\x12\x1b\n\x13recovery_public_key\x18\x03 \x01(\x0c\"\x84\x03\n\tJudgeCall\x12\x15\n\raccount_token\x18\x01 \x01(\t\x12&\n\x03row\x18\x02 \x01(\x0b\x32\x19.strongroom.keeper.v1.Row\x12\x10\n\x08\x63\x65remony\x18\x03 \x01(\x0c\x12\x32\n\toperation\x18\x04 \x01(\x0e\x32\x1f.strongroom.keeper.v1.Operation\x12/\n\x0b\x61ttestation\x18\x05 \x01(\x0b\x32\x1a.strongroom.v1.Attestation\x12+\n\tassertion\x18\x06 \x01(\x0b\x32\x18.strongroom.v1.Assertion\x12\x17\n\x0fsealed_envelope\x18\x07 \x01(\x0c\x12\x18\n\x10transport_key_id\x18\x08 \x01(\x0c\x12\x17\n\x0f\x61ttest_ceremony\x18\t \x01(\x0c\x12\r\n\x05nonce\x18\n \x01(\x0c\x12\x39\n\rtenant_caller\x18\x0b \x01(\x0b\x32\".strongroom.keeper.v1.TenantCaller\"5\n\x0cTenantCaller\x12\x14\n\x0ctenant_token\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\"\x8d\x01\n\nJudgeReply\x12\x33\n\x06\x63ommit\x18\x01 \x01(\x0b\x32!.strongroom.keeper.v1.CommitOrderH\x00\x12?\n\x0f\x61lready_granted\x18\x02 \x01(\x0b\x32$.strongroom.keeper.v1.AlreadyGrantedH\x00\x42\t\n\x07verdict\"\xba\x01\n\x0b\x43ommitOrder\x12&\n\x03row\x18\x01 \x01(\x0b\x32\x19.strongroom.keeper.v1.Row\x12\x14\n\x0csealed_event\x18\x02 \x01(\x0c\x12\n\n\x02\x61t\x18\x03 \x01(\x04\x12\x33\n\x07refusal\x18\x04 \x01(\x0b\x32\".strongroom.keeper.v1.RefusalReply\x12,\n\x07outcome\x18\x05 \x01(\x0e\x32\x1b.strongroom.v1.EventOutcome\"\x10\n\x0e\x41lreadyGranted\"\xdb\x01\n\nFulfilCall\x12\x15\n\raccount_token\x18\x01 \x01(\t\x12&\n\x03row\x18\x02 \x01(\x0b\x32\x19.strongroom.keeper.v1.Row\x12\x10\n\x08\x63\x65remony\x18\x03 \x01(\x0c\x12\x32\n\toperation\x18\x04 \x01(\x0e\x32\x1f.strongroom.keeper.v1.Operation\x12\r\n\x05nonce\x18\x05 \x01(\x0c\x12\x39\n\rtenant_caller\x18\x06 \x01(\x0b\x32\".strongroom.keeper.v1.TenantCaller\"+\n\x08\x45ventRow\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\"\xb2\x01\n\x0eListEventsCall\x12\x15\n\raccount_token\x18\x01 \x01(\t\x12\r\n\x05nonce\x18\x02 \x01(\x0c\x12&\n\x03row\x18\x03 \x01(\x0b\x32\x19.strongroom.keeper.v1.Row\x12\x12\n\npage_token\x18\x04 \x01(\x0c\x12.\n\x06\x65vents\x18\x05 \x03(\x0b\x32\x1e.strongroom.keeper.v1.EventRow\x12\x0e\n\x06oldest\x18\x06 \x01(\x08\"\xad\x01\n\x14ListTenantEventsCall\x12\x39\n\rtenant_caller\x18\x01 \x01(\x0b\x32\".strongroom.keeper.v1.TenantCaller\x12\r\n\x05nonce\x18\x02 \x01(\x0c\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\x0c\x12-\n\x06\x65vents\x18\x04 \x03(\x0b\x32\x1d.strongroom.keeper.v1.FeedRow\x12\x0c\n\x04more\x18\x05 \x01(\x08\"O\n\x07\x46\x65\x65\x64Row\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x11\n\trecord_id\x18\x02 \x01(\x0c\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x0e\n\x06sealed\x18\x04 \x01(\x0c\"E\n\x0bSignedReply\x12\r\n\x05reply\x18\x01 \x01(\x0c\x12\'\n\x07receipt\x18\x02 \x01(\x0b\x32\x16.strongroom.v1.Receipt\"k\n\x0cRefusalReply\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x1b\n\x0eretry_after_ms\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0c\n\x04rule\x18\x04 \x01(\tB\x11\n\x0f_retry_after_ms\"*\n\nFaultReply\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"$\n\nStaleReply\x12\x16\n\x0enewest_version\x18\x01 \x01(\x04*\x80\x03\n\tOperation\x12\x19\n\x15OPERATION_UNSPECIFIED\x10\x00\x12\x16\n\x12OPERATION_REGISTER\x10\x01\x12\x13\n\x0fOPERATION_STORE\x10\x02\x12\x15\n\x11OPERATION_RELEASE\x10\x03\x12\x14\n\x10OPERATION_DELETE\x10\x04\x12\x1c\n\x18OPERATION_ADD_CREDENTIAL\x10\x05\x12\x1f\n\x1bOPERATION_REMOVE_CREDENTIAL\x10\x06\x12\x1a\n\x16OPERATION_SET_RECOVERY\x10\x07\x12\x14\n\x10OPERATION_REOPEN\x10\x08\x12\x1d\n\x19OPERATION_LIFT_QUARANTINE\x10\t\x12\x18\n\x14OPERATION_SET_POLICY\x10\n\x12\x13\n\x0fOPERATION_RESET\x10\x0b\x12\x1b\n\x17OPERATION_ERASE_ACCOUNT\x10\x0c\x12\"\n\x1eOPERATION_CANCEL_ERASE_ACCOUNT\x10\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strongroom.keeper.v1.frames_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OPERATION']._serialized_start=3573
-  _globals['_OPERATION']._serialized_end=3957
+  _globals['_OPERATION']._serialized_start=3854
+  _globals['_OPERATION']._serialized_end=4238
   _globals['_KEEPERCALL']._serialized_start=118
   _globals['_KEEPERCALL']._serialized_end=711
   _globals['_KEEPERREPLY']._serialized_start=714
@@ -47,42 +47,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPENVAULTREPLY']._serialized_end=1345
   _globals['_PROBECALL']._serialized_start=1347
   _globals['_PROBECALL']._serialized_end=1358
-  _globals['_PROBEREPLY']._serialized_start=1360
-  _globals['_PROBEREPLY']._serialized_end=1443
-  _globals['_DESCRIBESERVICECALL']._serialized_start=1445
-  _globals['_DESCRIBESERVICECALL']._serialized_end=1504
-  _globals['_DESCRIBERECORDCALL']._serialized_start=1506
-  _globals['_DESCRIBERECORDCALL']._serialized_end=1604
-  _globals['_BEGINCALL']._serialized_start=1606
-  _globals['_BEGINCALL']._serialized_end=1697
-  _globals['_BEGINREPLY']._serialized_start=1699
-  _globals['_BEGINREPLY']._serialized_end=1806
-  _globals['_JUDGECALL']._serialized_start=1809
-  _globals['_JUDGECALL']._serialized_end=2197
-  _globals['_TENANTCALLER']._serialized_start=2199
-  _globals['_TENANTCALLER']._serialized_end=2252
-  _globals['_JUDGEREPLY']._serialized_start=2255
-  _globals['_JUDGEREPLY']._serialized_end=2396
-  _globals['_COMMITORDER']._serialized_start=2399
-  _globals['_COMMITORDER']._serialized_end=2585
-  _globals['_ALREADYGRANTED']._serialized_start=2587
-  _globals['_ALREADYGRANTED']._serialized_end=2603
-  _globals['_FULFILCALL']._serialized_start=2606
-  _globals['_FULFILCALL']._serialized_end=2825
-  _globals['_EVENTROW']._serialized_start=2827
-  _globals['_EVENTROW']._serialized_end=2870
-  _globals['_LISTEVENTSCALL']._serialized_start=2873
-  _globals['_LISTEVENTSCALL']._serialized_end=3051
-  _globals['_LISTTENANTEVENTSCALL']._serialized_start=3054
-  _globals['_LISTTENANTEVENTSCALL']._serialized_end=3227
-  _globals['_FEEDROW']._serialized_start=3229
-  _globals['_FEEDROW']._serialized_end=3308
-  _globals['_SIGNEDREPLY']._serialized_start=3310
-  _globals['_SIGNEDREPLY']._serialized_end=3379
-  _globals['_REFUSALREPLY']._serialized_start=3381
-  _globals['_REFUSALREPLY']._serialized_end=3488
-  _globals['_FAULTREPLY']._serialized_start=3490
-  _globals['_FAULTREPLY']._serialized_end=3532
-  _globals['_STALEREPLY']._serialized_start=3534
-  _globals['_STALEREPLY']._serialized_end=3570
+  _globals['_PROBEREPLY']._serialized_start=1361
+  _globals['_PROBEREPLY']._serialized_end=1563
+  _globals['_TOKENOPERATIONCOUNT']._serialized_start=1565
+  _globals['_TOKENOPERATIONCOUNT']._serialized_end=1658
+  _globals['_EPOCHINUSE']._serialized_start=1660
+  _globals['_EPOCHINUSE']._serialized_end=1724
+  _globals['_DESCRIBESERVICECALL']._serialized_start=1726
+  _globals['_DESCRIBESERVICECALL']._serialized_end=1785
+  _globals['_DESCRIBERECORDCALL']._serialized_start=1787
+  _globals['_DESCRIBERECORDCALL']._serialized_end=1885
+  _globals['_BEGINCALL']._serialized_start=1887
+  _globals['_BEGINCALL']._serialized_end=1978
+  _globals['_BEGINREPLY']._serialized_start=1980
+  _globals['_BEGINREPLY']._serialized_end=2087
+  _globals['_JUDGECALL']._serialized_start=2090
+  _globals['_JUDGECALL']._serialized_end=2478
+  _globals['_TENANTCALLER']._serialized_start=2480
+  _globals['_TENANTCALLER']._serialized_end=2533
+  _globals['_JUDGEREPLY']._serialized_start=2536
+  _globals['_JUDGEREPLY']._serialized_end=2677
+  _globals['_COMMITORDER']._serialized_start=2680
+  _globals['_COMMITORDER']._serialized_end=2866
+  _globals['_ALREADYGRANTED']._serialized_start=2868
+  _globals['_ALREADYGRANTED']._serialized_end=2884
+  _globals['_FULFILCALL']._serialized_start=2887
+  _globals['_FULFILCALL']._serialized_end=3106
+  _globals['_EVENTROW']._serialized_start=3108
+  _globals['_EVENTROW']._serialized_end=3151
+  _globals['_LISTEVENTSCALL']._serialized_start=3154
+  _globals['_LISTEVENTSCALL']._serialized_end=3332
+  _globals['_LISTTENANTEVENTSCALL']._serialized_start=3335
+  _globals['_LISTTENANTEVENTSCALL']._serialized_end=3508
+  _globals['_FEEDROW']._serialized_start=3510
+  _globals['_FEEDROW']._serialized_end=3589
+  _globals['_SIGNEDREPLY']._serialized_start=3591
+  _globals['_SIGNEDREPLY']._serialized_end=3660
+  _globals['_REFUSALREPLY']._serialized_start=3662
+  _globals['_REFUSALREPLY']._serialized_end=3769
+  _globals['_FAULTREPLY']._serialized_start=3771
+  _globals['_FAULTREPLY']._serialized_end=3813
+  _globals['_STALEREPLY']._serialized_start=3815
+  _globals['_STALEREPLY']._serialized_end=3851
 # @@protoc_insertion_point(module_scope)

@@ -349,26 +349,102 @@ class ProbeReply(_message.Message):
     MEMORY_LOCKED_FIELD_NUMBER: _builtins.int
     CLOCK_BEYOND_MS_FIELD_NUMBER: _builtins.int
     CLOCK_TRUSTED_FIELD_NUMBER: _builtins.int
+    TOKEN_OPERATIONS_FIELD_NUMBER: _builtins.int
+    EPOCHS_FIELD_NUMBER: _builtins.int
     memory_locked: _builtins.bool
     """Whether its memory is kept out of swap."""
     clock_beyond_ms: _builtins.int
     """Milliseconds by which the clock of its host is ahead of (negative: behind) the time it goes by; 0 is good."""
     clock_trusted: _builtins.bool
     """Whether it begins and judges by that clock."""
+    @_builtins.property
+    def token_operations(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenOperationCount]:
+        """What it asked of the token since it last told anybody: each is told once."""
+
+    @_builtins.property
+    def epochs(self) -> _containers.RepeatedCompositeFieldContainer[Global___EpochInUse]:
+        """The epoch in use of each key purpose; empty until the vault is open."""
+
     def __init__(
         self,
         *,
         memory_locked: _builtins.bool = ...,
         clock_beyond_ms: _builtins.int = ...,
         clock_trusted: _builtins.bool = ...,
+        token_operations: _abc.Iterable[Global___TokenOperationCount] | None = ...,
+        epochs: _abc.Iterable[Global___EpochInUse] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_beyond_ms", b"clock_beyond_ms", "clock_trusted", b"clock_trusted", "memory_locked", b"memory_locked"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_beyond_ms", b"clock_beyond_ms", "clock_trusted", b"clock_trusted", "epochs", b"epochs", "memory_locked", b"memory_locked", "token_operations", b"token_operations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProbeReply: _TypeAlias = ProbeReply  # noqa: Y015
+
+@_typing.final
+class TokenOperationCount(_message.Message):
+    """How often an operation of the token ended in one way."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    MICROSECONDS_FIELD_NUMBER: _builtins.int
+    operation: _builtins.str
+    """Such as unwrap; the names are the metrics'. One that the front does not know is left out."""
+    result: _builtins.str
+    """ok, rejected or fault."""
+    count: _builtins.int
+    """How often, at least 1."""
+    microseconds: _builtins.int
+    """Microseconds that all of them took together."""
+    def __init__(
+        self,
+        *,
+        operation: _builtins.str = ...,
+        result: _builtins.str = ...,
+        count: _builtins.int = ...,
+        microseconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "microseconds", b"microseconds", "operation", b"operation", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenOperationCount: _TypeAlias = TokenOperationCount  # noqa: Y015
+
+@_typing.final
+class EpochInUse(_message.Message):
+    """One key epoch that is ACTIVE."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    purpose: _builtins.str
+    """kek, seal, transport or identity. One that the front does not know is left out."""
+    epoch: _builtins.int
+    """At least 1."""
+    created_at: _builtins.int
+    """Since when it is ACTIVE, milliseconds since 1970."""
+    def __init__(
+        self,
+        *,
+        purpose: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        created_at: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "epoch", b"epoch", "purpose", b"purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EpochInUse: _TypeAlias = EpochInUse  # noqa: Y015
 
 @_typing.final
 class DescribeServiceCall(_message.Message):
