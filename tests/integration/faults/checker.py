@@ -172,6 +172,8 @@ def _misjudged(account: str, completions: Sequence[Said], history: Sequence[even
     for said in completions:
         sent[said.ceremony].append(said)
     for event in history:
+        if event.kind == event_pb2.EVENT_KIND_REWRAP:
+            continue  # the operator's; it judges nothing
         if event.ceremony not in sent:
             yield f"attempt that nobody made: {account}, version {event.version}"
         elif event.outcome == event_pb2.EVENT_OUTCOME_GRANTED and not any(each.good for each in sent[event.ceremony]):
