@@ -190,6 +190,8 @@ def _misjudged(account: str, completions: Sequence[Said], history: Sequence[even
 def _over_budget(account: str, history: Sequence[event_pb2.Event], budget: int) -> Iterator[str]:
     failures = 0
     for event in history:
+        if event.kind == event_pb2.EVENT_KIND_REWRAP:
+            continue
         if failures >= budget and event.kind != event_pb2.EVENT_KIND_REGISTER:
             yield f"judged beyond the budget: {account}, version {event.version}"
         if event.outcome == event_pb2.EVENT_OUTCOME_GRANTED:
