@@ -1,0 +1,57 @@
+"""Alert rules, dashboard and runbooks, held against what a running service really shows."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import urllib.request
+from pathlib import Path
+from typing import Final
+
+from deploy.development.environment import DevelopmentVault
+
+_ROOT: Final = Path(__file__).parents[3]
+_FOLDER: Final = _ROOT / "deploy/prometheus"
+_RULES: Final = (_FOLDER / "rules.yaml").read_text(encoding="utf-8")
+_DASHBOARD: Final = (_FOLDER / "dashboard.json").read_text(encoding="utf-8")
+_ALERTS: Final = re.findall(r"^ +- alert: (\w+)$", _RULES, re.MULTILINE)
+_CONTROL: Final = "strongroom_nobody_counts_this_total"
+
+
+def names_in(text: str) -> set[str]:
+    """Metrics that expressions name; recorded ones (strongroom:...) are the rules' own."""
+    return set(re.findall(r"\b(?:strongroom|grpc_server)_[a-z_]+", text))
+
+
+def missing_from(vault: DevelopmentVault, text: str) -> set[str]:
+    with urllib.request.urlopen(vault.files.metrics_url, timeout=5) as page:  # noqa: S310  our own http URL
+        lines = page.read().decode().splitlines()
+    return names_in(text) - {re.split(r"[{ ]", line)[0] for line in lines if not line.startswith("#")}
+
+
+def test_every_metric_of_rules_and_dashboard_is_in_a_live_scrape(development_vault: DevelopmentVault) -> None:
+    expressions = "\n".join(target["expr"] for panel in json.loads(_DASHBOARD)["panels"] for target in panel["targets"])
+
+    assert len(names_in(_RULES)) > 15
+    assert len(names_in(expressions)) > 15
+    assert missing_from(development_vault, _RULES + expressions) == set()
+    assert missing_from(development_vault, f"{expressions} + {_CONTROL}") == {_CONTROL}
+
+
+def test_each_alert_names_its_section_of_the_runbooks() -> None:
+    sections = re.findall(r"^## (\w+)$", (_ROOT / "docs/runbooks.md").read_text(encoding="utf-8"), re.MULTILINE)
+    anchors = re.findall(r"^ +runbook_url: docs/runbooks\.md#(\w+)$", _RULES, re.MULTILINE)
+
+    assert anchors == [name.lower() for name in _ALERTS]
+    assert sorted(sections) == sorted(_ALERTS)
+
+
+def test_each_alert_fires_when_it_should_and_not_otherwise() -> None:
+    cases = re.findall(r"^- name: (.+)$", (_FOLDER / "rules_test.yaml").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert sorted(cases) == sorted(f"{name} {how}" for name in _ALERTS for how in ("fires", "stays quiet"))
+    tested = subprocess.run(
+        ["promtool", "test", "rules", "rules_test.yaml"], cwd=_FOLDER, capture_output=True, text=True, check=False
+    )
+    assert tested.returncode == 0, tested.stdout + tested.stderr
