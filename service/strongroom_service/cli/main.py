@@ -23,7 +23,7 @@ from strongroom_service.cli.key_script import script
 from strongroom_service.cli.keys import keys_app
 from strongroom_service.cli.migrate import migrate_app
 from strongroom_service.cli.options import ConfigFile
-from strongroom_service.cli.output import Output, OutputOption, print_document
+from strongroom_service.cli.output import Output, OutputOption, Words, print_document
 from strongroom_service.cli.records import records_app
 from strongroom_service.domain.errors import Misconfigured, StrongroomError
 
@@ -43,17 +43,19 @@ app.add_typer(migrate_app, name="migrate")
 
 
 @app.command()
-def init(config: ConfigFile) -> None:
+def init(config: ConfigFile, output: OutputOption = Output.TABLE) -> None:
     """Make the vault's keys, database and first row; harmless when they are there. The service must be stopped."""
     from strongroom_service.bootstrap.init import run_init
 
     made = run_init(config)
+    words = Words(output)
     if made.already:
-        typer.echo("Already initialised.")
+        words.say("Already initialised.")
     for label in made.made_keys:
-        typer.echo(f"Made key {label}.")
-    typer.echo(f"Identity fingerprint, for clients to pin: {made.identity_fingerprint}")
-    typer.echo(f"Written to {made.fingerprint_file}")
+        words.say(f"Made key {label}.")
+    words.say(f"Identity fingerprint, for clients to pin: {made.identity_fingerprint}")
+    words.say(f"Written to {made.fingerprint_file}")
+    words.end(made_keys=made.made_keys, already=made.already, identity_fingerprint=made.identity_fingerprint)
 
 
 @app.command()
@@ -89,12 +91,14 @@ app.command()(support_bundle)
 
 
 @app.command()
-def sweep(config: ConfigFile) -> None:
+def sweep(config: ConfigFile, output: OutputOption = Output.TABLE) -> None:
     """Erase what resets have set aside, and accounts that their tenants have erased, once their time has come."""
     from strongroom_service.bootstrap.sweep import run_sweep
 
     swept = run_sweep(config)
-    typer.echo(f"{swept.looked_at} records, erased in {swept.erased}, changed meanwhile: {swept.moved_on}.")
+    words = Words(output)
+    words.say(f"{swept.looked_at} records, erased in {swept.erased}, changed meanwhile: {swept.moved_on}.")
+    words.end(records=swept.looked_at, erased=swept.erased, moved_on=swept.moved_on)
 
 
 @app.command(hidden=True)

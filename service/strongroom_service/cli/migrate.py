@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from strongroom_service.cli.output import Output, OutputOption, Words
+
 migrate_app = typer.Typer(help="The database's schema, and a vault's way to another database.")
 
 _Unverified = Annotated[bool, typer.Option(help="Take a server on another host without sslmode=verify-full.")]
@@ -27,6 +29,7 @@ def migrate(
     ] = None,
     dry_run: Annotated[bool, typer.Option(help="PostgreSQL: do it all in a transaction, and take it back.")] = False,
     unverified_transport: _Unverified = False,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Bring the database to the schema of this release; replicas of the release before go on serving meanwhile."""
     if context.invoked_subcommand is not None:
@@ -37,7 +40,9 @@ def migrate(
 
     done = run_migrate(database, service_role=service_role, dry_run=dry_run, unverified_transport=unverified_transport)
     would = "Would migrate" if dry_run else "Migrated"
-    typer.echo(f"{would} from schema version {done.before} to {done.after}.")
+    words = Words(output)
+    words.say(f"{would} from schema version {done.before} to {done.after}.")
+    words.end(before=done.before, after=done.after, dry_run=dry_run)
 
 
 @migrate_app.command()
@@ -49,6 +54,7 @@ def copy(
     ],
     single_node: Annotated[bool, typer.Option(help="Take a server that names no synchronous standby.")] = False,
     unverified_transport: _Unverified = False,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Copy a vault from its file to PostgreSQL, compare every row, and have it served from there alone.
 
@@ -56,7 +62,9 @@ def copy(
     """
     from strongroom_service.bootstrap.copying import run_copy
 
+    words = Words(output)
     done = run_copy(
-        source, destination, single_node=single_node, unverified_transport=unverified_transport, say=typer.echo
+        source, destination, single_node=single_node, unverified_transport=unverified_transport, say=words.say
     )
-    typer.echo(f"{done.records} records have moved. Name the new database in strongroom.toml, and start the service.")
+    words.say(f"{done.records} records have moved. Name the new database in strongroom.toml, and start the service.")
+    words.end(records=done.records)

@@ -52,6 +52,26 @@ def print_document(document: Mapping[str, Value], *, output: Output) -> None:
     _print_aligned([[way, _text(cell)] for way, cell in _flat(document, "")])
 
 
+class Words:
+    """What a command says while it works: printed at once for people, kept for the end for programs."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._kept: list[str] = []
+
+    def say(self, line: str) -> None:
+        """Say a line."""
+        if self._output is Output.JSON:
+            self._kept.append(line)
+        else:
+            typer.echo(line)
+
+    def end(self, **fields: Value) -> None:
+        """For programs print one object: these fields, and all that was `said`. People have heard it."""
+        if self._output is Output.JSON:
+            _print_json({**fields, "said": self._kept})
+
+
 def _flat(value: Value, way: str) -> Iterator[tuple[str, Cell]]:
     if isinstance(value, Mapping):
         for key, inner in value.items():

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from strongroom_service.cli.options import ConfigFile
+from strongroom_service.cli.output import Output, OutputOption, Words
 
 records_app = typer.Typer(help="Single records.", no_args_is_help=True)
 
@@ -20,8 +21,11 @@ def records() -> None:
 def accept_older(
     record_id: Annotated[str, typer.Argument(help="64 hex digits, as `checkpoint verify` names it.")],
     config: ConfigFile,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Let keepers take a record's row though they have seen a newer one: what was changed since then is undone."""
     from strongroom_service.bootstrap.accepting import run_accept_older
 
-    run_accept_older(config, record_id=record_id, say=typer.echo)
+    words = Words(output)
+    run_accept_older(config, record_id=record_id, say=words.say)
+    words.end()

@@ -44,3 +44,19 @@ def test_status_of_a_faulty_configuration_is_an_error(tmp_path: Path) -> None:
     said = strongroomd(files.config_file, "status")
     assert (said.code, said.lines) == (1, [])
     assert "audience" in said.errors
+
+
+def test_commands_that_change_something_tell_programs_what(tmp_path: Path) -> None:
+    vault = DevelopmentVault(make_files(tmp_path, VaultShape(keepers=1)))
+    made = json.loads(vault.run_command("init", "--output", "json"))
+    assert ("strongroom-kek-1" in made["made_keys"], made["already"]) == (True, False)
+    assert made["identity_fingerprint"] == vault.files.identity_fingerprint
+    with vault:
+        vault.serve()
+        assert (
+            "checkpoint 1: 0 records"
+            in json.loads(vault.run_command("checkpoint", "make", "--output", "json"))["said"][0]
+        )
+        assert json.loads(vault.run_command("checkpoint", "verify", "--output", "json"))["good"] is True
+        assert json.loads(vault.run_command("events", "verify", "--output", "json"))["good"] is True
+        assert json.loads(vault.run_command("sweep", "--output", "json"))["erased"] == 0
