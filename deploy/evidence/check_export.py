@@ -24,7 +24,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 
-REGISTER, STORE, DELETE, ADD, REMOVE, SET_RECOVERY, REOPEN, RESET, ERASE, CANCEL, SWEEP = (
+REGISTER, STORE, DELETE, ADD, REMOVE, SET_RECOVERY, REOPEN, RESET, ERASE, CANCEL, SWEEP, REWRAP = (
     1,
     2,
     4,
@@ -36,8 +36,9 @@ REGISTER, STORE, DELETE, ADD, REMOVE, SET_RECOVERY, REOPEN, RESET, ERASE, CANCEL
     12,
     13,
     14,
+    15,
 )
-NOBODY_SIGNS = {RESET, ERASE, CANCEL, SWEEP}
+NOBODY_SIGNS = {RESET, ERASE, CANCEL, SWEEP, REWRAP}
 GRANTED, FAILED, EXHAUSTED = 1, 2, 3
 SWEPT_SET_ASIDE, SWEPT_ACCOUNT = 1, 2
 

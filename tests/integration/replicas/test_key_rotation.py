@@ -40,6 +40,7 @@ def rotating(postgres_server: PostgresServer) -> Iterator[Replicas]:
         )
 
 
+@pytest.mark.verify
 def test_replicas_take_up_new_keys_while_they_answer(rotating: Replicas) -> None:
     first, *others = rotating.vaults
     with PatientClients(rotating, 4) as clients:

@@ -21,6 +21,7 @@ from tests.integration.service.evidence import Said, strongroomd
 SHAPE = VaultShape(keepers=2, keeper_settings={"reopen_seconds": 0.1})
 ACCOUNTS = 4
 PATIENCE_SECONDS = 60.0
+CHECKER = Path(__file__).parents[3] / "deploy" / "evidence" / "check_export.py"
 
 
 @pytest.fixture
@@ -105,6 +106,13 @@ def test_kek_and_seal_are_replaced_beside_the_service_and_the_old_ones_destroyed
         assert kinds.count(event_pb2.EVENT_KIND_REWRAP) == 1
         assert kinds[-1] == event_pb2.EVENT_KIND_REGISTER  # sealed under the retired key, and still read
     assert vault.pid == before
+    exported = vault.files.folder / "events.export"
+    did(vault, "events", "export", "--file", str(exported))
+    pin = vault.files.identity_fingerprint
+    checked = subprocess.run(
+        [sys.executable, str(CHECKER), str(exported), "--pin", pin], check=False, capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
     vault.stop()
     vault.serve()  # no key that is destroyed is asked for
     clients[0].release()
