@@ -4,7 +4,13 @@ import os
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.redis", "tests.fixtures.token", "tests.fixtures.vault"]
+pytest_plugins = [
+    "tests.fixtures.postgres",
+    "tests.fixtures.redis",
+    "tests.fixtures.token",
+    "tests.fixtures.nss",
+    "tests.fixtures.vault",
+]
 
 # No deadline: the time of one example on a shared core says nothing. In CI the same examples each time, so that a
 # failure there is the change's; elsewhere new ones, so that more is tried.

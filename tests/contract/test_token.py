@@ -1,4 +1,4 @@
-"""What every `Token` does: the fake, and SoftHSM through PKCS#11."""
+"""What every `Token` does, by either profile: the fake, SoftHSM and NSS through PKCS#11."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from strongroom_service.domain.errors import Misconfigured, RecordRejected
-from strongroom_service.keeper.token.port import NO_EPOCH, KeyName, KeyPurpose, Token, Wrapped
+from strongroom_service.keeper.token.port import NO_EPOCH, KeyName, KeyPurpose, Profile, Token, Wrapped
 from strongroom_service.keeper.token.self_test import check_keys
 from tests.fakes.token import FIRST_NAMES, FakeToken
 from tests.fixtures.token import ALL_KEYS
@@ -23,12 +23,15 @@ DIGEST = hashlib.sha256(b"receipt").digest()
 ABSENT_EPOCH = 9
 
 
-@pytest.fixture(params=["fake", "softhsm"])
+@pytest.fixture(params=["fake", "fake-derived", "softhsm_token", "softhsm_derived_token", "nss_token"])
 def token(request: pytest.FixtureRequest) -> Token:
-    if request.param == "fake":
-        return FakeToken(names=ALL_KEYS)
-    softhsm: Token = request.getfixturevalue("softhsm_token")
-    return softhsm
+    match request.param:
+        case "fake":
+            return FakeToken(names=ALL_KEYS)
+        case "fake-derived":
+            return FakeToken(names=ALL_KEYS, profile=Profile.DERIVED)
+    real: Token = request.getfixturevalue(request.param)
+    return real
 
 
 def check_values(token: Token, names: Iterable[KeyName] = ALL_KEYS) -> dict[KeyName, bytes]:
@@ -82,7 +85,9 @@ def test_a_label_that_could_run_into_the_context_is_refused(token: Token, label:
 def test_unwrap_gives_back_what_was_wrapped(token: Token, size: int) -> None:
     plaintext = b"\x5a" * size
     wrapped = token.wrap(epoch=1, plaintext=plaintext, aad=AAD)
-    assert (wrapped.mechanism, len(wrapped.iv), len(wrapped.ciphertext)) == ("aes-gcm", 12, size + 16)
+    profile = token.profile(epoch=1)
+    expected = ("aes-gcm", 12) if profile is Profile.GCM else ("derived-aes-gcm", 32)
+    assert (wrapped.mechanism, len(wrapped.iv), len(wrapped.ciphertext)) == (*expected, size + 16)
     assert token.unwrap(epoch=1, wrapped=wrapped, aad=AAD) == plaintext
 
 
@@ -97,6 +102,11 @@ CHANGES: Mapping[str, Callable[[Wrapped], Wrapped]] = {
     "iv cut": lambda wrapped: replace(wrapped, iv=wrapped.iv[:-1]),
     "iv grown": lambda wrapped: replace(wrapped, iv=wrapped.iv + b"\x00"),
     "no iv": lambda wrapped: replace(wrapped, iv=b""),
+    "other profile": lambda wrapped: replace(
+        wrapped,
+        mechanism="aes-gcm" if wrapped.mechanism == "derived-aes-gcm" else "derived-aes-gcm",
+        iv=bytes(44 - len(wrapped.iv)),
+    ),
     "mechanism": lambda wrapped: replace(wrapped, mechanism="aes-cbc"),
 }
 
@@ -211,7 +221,7 @@ def test_probe_is_content_with_a_token_that_works(token: Token) -> None:
 
 def test_wrapped_bytes_do_not_show_in_repr(token: Token) -> None:
     wrapped = token.wrap(epoch=1, plaintext=PLAINTEXT, aad=AAD)
-    assert repr(wrapped) == "Wrapped(mechanism='aes-gcm')"
+    assert repr(wrapped) == f"Wrapped(mechanism={wrapped.mechanism!r})"
 
 
 def test_index_has_no_epoch_and_others_begin_at_one() -> None:

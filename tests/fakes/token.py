@@ -15,11 +15,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from strongroom_service.domain.errors import Misconfigured, RecordRejected, TokenFault
 from strongroom_service.keeper.token.check_values import CHECK_IV, KEY_CHECK_LABEL, check_input, check_value_of_point
 from strongroom_service.keeper.token.derivation import require_deriving
+from strongroom_service.keeper.token.derived_wrap import WRAP_KEY_LABEL, wrap_key_context
 from strongroom_service.keeper.token.port import (
-    AES_GCM,
     NO_EPOCH,
     KeyName,
     KeyPurpose,
+    Profile,
     Wrapped,
     require_bound,
     require_digest,
@@ -38,7 +39,9 @@ FIRST_NAMES = (
 class FakeToken:
     """Holds a fresh key for each of `names`."""
 
-    def __init__(self, *, names: Iterable[KeyName] = FIRST_NAMES) -> None:
+    def __init__(self, *, names: Iterable[KeyName] = FIRST_NAMES, profile: Profile = Profile.GCM) -> None:
+        self.profiles: dict[int, Profile] = {}
+        self._profile = profile
         self._secrets: dict[KeyName, bytes] = {}
         self._identities: dict[int, ec.EllipticCurvePrivateKey] = {}
         self._gone = False
@@ -68,6 +71,9 @@ class FakeToken:
 
     def derive(self, *, purpose: KeyPurpose, epoch: int, label: str, context: bytes) -> bytes:
         require_deriving(purpose)
+        return self._derived(KeyName(purpose, epoch), label=label, context=context)
+
+    def _derived(self, name: KeyName, *, label: str, context: bytes) -> bytes:
         encoded = label.encode("ascii")
         if not encoded or b"\x00" in encoded:
             raise ValueError("not a derivation label")
@@ -82,17 +88,26 @@ class FakeToken:
             context=context,
             fixed=None,
         )
-        return kdf.derive(self._secret(KeyName(purpose, epoch)))
+        return kdf.derive(self._secret(name))
+
+    def profile(self, *, epoch: int) -> Profile:
+        self._secret(KeyName(KeyPurpose.KEK, epoch))
+        return self.profiles.get(epoch, self._profile)
 
     def wrap(self, *, epoch: int, plaintext: bytes, aad: bytes) -> Wrapped:
         require_bound(plaintext=plaintext, aad=aad)
-        iv = os.urandom(12)
-        return Wrapped(mechanism=AES_GCM, iv=iv, ciphertext=self._kek(epoch).encrypt(iv, plaintext, aad))
+        profile = self.profile(epoch=epoch)
+        iv = os.urandom(12 if profile is Profile.GCM else 32)
+        cipher, nonce = self._cipher(epoch, iv)
+        return Wrapped(mechanism=profile.mechanism, iv=iv, ciphertext=cipher.encrypt(nonce, plaintext, aad))
 
     def unwrap(self, *, epoch: int, wrapped: Wrapped, aad: bytes) -> bytes:
         require_shape(wrapped)
+        if wrapped.mechanism != self.profile(epoch=epoch).mechanism:
+            raise RecordRejected("wrapped by another profile than this epoch's")
         try:
-            return self._kek(epoch).decrypt(wrapped.iv, wrapped.ciphertext, aad)
+            cipher, nonce = self._cipher(epoch, wrapped.iv)
+            return cipher.decrypt(nonce, wrapped.ciphertext, aad)
         except InvalidTag:
             raise RecordRejected("not what was wrapped") from None
 
@@ -109,12 +124,19 @@ class FakeToken:
         if purpose is KeyPurpose.IDENTITY:
             return check_value_of_point(epoch=epoch, point=self.identity_public_key(epoch=epoch))
         given = check_input(purpose=purpose, epoch=epoch)
-        if purpose is KeyPurpose.KEK:
+        if purpose is KeyPurpose.KEK and self.profile(epoch=epoch) is Profile.GCM:
             return self._kek(epoch).encrypt(CHECK_IV, b"", given)
-        return self.derive(purpose=purpose, epoch=epoch, label=KEY_CHECK_LABEL, context=given)[:16]
+        return self._derived(KeyName(purpose, epoch), label=KEY_CHECK_LABEL, context=given)[:16]
 
     def probe(self) -> None:
         self._secret(KeyName(KeyPurpose.INDEX, NO_EPOCH))
+
+    def _cipher(self, epoch: int, iv: bytes) -> tuple[AESGCM, bytes]:
+        """What encrypts under this IV or salt, and the nonce that it takes."""
+        if self.profile(epoch=epoch) is Profile.GCM:
+            return self._kek(epoch), iv
+        key = self._derived(KeyName(KeyPurpose.KEK, epoch), label=WRAP_KEY_LABEL, context=wrap_key_context(iv))
+        return AESGCM(key), bytes(12)
 
     def _kek(self, epoch: int) -> AESGCM:
         return AESGCM(self._secret(KeyName(KeyPurpose.KEK, epoch)))

@@ -22,12 +22,13 @@ from strongroom_service.bootstrap.system import (
 )
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
+from strongroom_service.keeper.token.offer import choose_profile, probe_offer
 from strongroom_service.keeper.token.pin import read_pin
 from strongroom_service.keeper.token.provision import FIRST_KEYS, make_missing_keys
 from strongroom_service.keeper.token.session import writable_session
 from strongroom_service.keeper.vault_keys import make_vault, open_vault
 from strongroom_service.link.hardening import harden_process
-from strongroom_service.telemetry.logs import configure_logging
+from strongroom_service.telemetry.logs import configure_logging, get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +97,9 @@ def _make_keys(config: VaultConfig) -> list[str]:
         module=pkcs11.module_file, token_label=pkcs11.token_label, pin=read_pin(pkcs11.pin_file)
     ) as session:
         # No vault row, so no record either: keys of a run that was cut short are taken up.
-        return make_missing_keys(session, known=())
+        profile = choose_profile(probe_offer(session), wanted=pkcs11.profile)
+        get_logger().info("wrap_profile_chosen", profile=profile.value)
+        return make_missing_keys(session, known=(), profile=profile)
 
 
 def _open_or_make_row(config: VaultConfig, row: VaultRow | None) -> tuple[VaultRow, str]:

@@ -19,6 +19,7 @@ from strongroom_service.keeper.loop import Ending, KeeperLoop
 from strongroom_service.keeper.operating import OperatorHandler
 from strongroom_service.keeper.presented import PresentedRows
 from strongroom_service.keeper.token.measured_token import MeasuredToken
+from strongroom_service.keeper.token.offer import choose_profile
 from strongroom_service.keeper.token.pin import read_pin
 from strongroom_service.keeper.token.pkcs11_token import Pkcs11Token
 from strongroom_service.keeper.visits import Door, operator_visit
@@ -59,8 +60,10 @@ def run_keeper(config_path: Path, index: int) -> int:
     memory_locked = _lock_memory(config)  # before the PIN is read
     with contextlib.ExitStack() as held:
         with keys_lock(config.run_dir, exclusive=False):  # a token that is being written to is hard to open
-            token = MeasuredToken(held.enter_context(contextlib.closing(open_token(config))))
+            opened = held.enter_context(contextlib.closing(open_token(config)))
+        token = MeasuredToken(opened)
         log = get_logger()
+        _report_offer(opened, config)
         verifier = AccountTokenVerifier(tenants, config.audience)
         clock = steady_clock(inherited_anchor(os.environ), config.clock, log=log)
         check_clock = clock_check(config.clock, read=read_discipline)
@@ -119,6 +122,22 @@ def open_token(config: VaultConfig) -> Pkcs11Token:
         module=config.pkcs11.module_file,
         token_label=config.pkcs11.token_label,
         pin=read_pin(config.pkcs11.pin_file),
+    )
+
+
+def _report_offer(token: Pkcs11Token, config: VaultConfig) -> None:
+    """Log what the token offers.
+
+    Raises:
+        Misconfigured: it cannot wrap as the configuration says that new epochs will.
+    """
+    offer = token.offer()
+    profile = choose_profile(offer, wanted=config.pkcs11.profile)
+    get_logger().info(
+        "token_offer",
+        profile=profile.value,
+        mechanisms=[f"{name} {low}-{high}" for name, (low, high) in offer.key_sizes.items()],
+        unfit=[f"{unfit.value}: {why}" for unfit, why in offer.unfit.items()],
     )
 
 

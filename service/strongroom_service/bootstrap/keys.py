@@ -15,6 +15,7 @@ from strongroom_service.bootstrap.system import FINGERPRINT_NAME, keys_lock
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.epochs import EpochChange, EpochState, RotatedKey
 from strongroom_service.domain.errors import Misconfigured
+from strongroom_service.keeper.token.offer import choose_profile, probe_offer
 from strongroom_service.keeper.token.pin import read_pin
 from strongroom_service.keeper.token.port import KeyName, KeyPurpose
 from strongroom_service.keeper.token.provision import destroy_key, make_missing_keys
@@ -182,7 +183,9 @@ def _token(config: VaultConfig) -> Iterator[Session]:
 
 def _make(config: VaultConfig, name: KeyName) -> list[str]:
     with _token(config) as session:
-        return make_missing_keys(session, known=(), wanted=(name,))
+        # An epoch is where a vault may change its profile: rewrap then takes every envelope along.
+        profile = choose_profile(probe_offer(session), wanted=config.pkcs11.profile)
+        return make_missing_keys(session, known=(), wanted=(name,), profile=profile)
 
 
 def _is_pinned(made: KeyStanding, clients_pin: str | None, *, say: Say) -> bool:

@@ -102,6 +102,17 @@ class Pkcs11(Section):
     module_file: PathFromFile = Field(description="The vendor's PKCS#11 library.")
     token_label: str = Field(min_length=1, description="Label of the token, at most 32 bytes of UTF-8.")
     pin_file: PathFromFile = Field(description="File with the user PIN; readable by the keeper's user alone.")
+    profile: Literal["auto", "gcm", "derived"] = Field(
+        default="auto",
+        description="How new KEK epochs wrap: AES-GCM in the token, or for tokens without it under one-time keys"
+        " derived there; auto takes gcm where it works. Epochs that exist keep theirs. See docs/tokens.md.",
+    )
+    second_token_proof_days: int = Field(
+        default=366,
+        ge=1,
+        le=3_660,
+        description="How old the proof may be that a second token holds the same keys; `doctor` asks for it.",
+    )
     environment: dict[str, str] = Field(
         default_factory=dict,
         description="Environment variables that the library needs, such as SOFTHSM2_CONF. Not for secrets: others can"

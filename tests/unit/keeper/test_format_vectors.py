@@ -28,7 +28,7 @@ from strongroom_service.keeper.formats.request import parse_request
 from strongroom_service.keeper.formats.sealing import Kind, OneTimeKey, draw_one_time_key
 from strongroom_service.keeper.formats.statement import challenge_of, make_ceremony, read_ceremony
 from strongroom_service.keeper.formats.wrapping import wrap_envelope
-from strongroom_service.keeper.token.port import NO_EPOCH, KeyName, KeyPurpose, Wrapped
+from strongroom_service.keeper.token.port import NO_EPOCH, KeyName, KeyPurpose, Profile, Wrapped
 from strongroom_service.keeper.vault_keys import make_vault, open_vault
 from tests.fakes import plain_protocol
 from tests.fakes.account import Account, credential
@@ -249,6 +249,9 @@ class _WrapWitness(FakeToken):
     """Remembers what a wrap was bound to; holds no KEK of the epochs asked for."""
 
     aad = b""
+
+    def profile(self, *, epoch: int) -> Profile:
+        return super().profile(epoch=1)
 
     def wrap(self, *, epoch: int, plaintext: bytes, aad: bytes) -> Wrapped:
         self.aad = aad

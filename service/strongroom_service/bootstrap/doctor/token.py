@@ -16,6 +16,7 @@ from strongroom_service.domain.epochs import EpochState
 from strongroom_service.domain.errors import StrongroomError
 from strongroom_service.keeper.token.errors import translated
 from strongroom_service.keeper.token.keys import find_key, object_classes
+from strongroom_service.keeper.token.offer import choose_profile, probe_offer
 from strongroom_service.keeper.token.pin import read_pin
 from strongroom_service.keeper.token.pkcs11_token import Pkcs11Token
 from strongroom_service.keeper.token.port import NO_EPOCH, KeyName, KeyPurpose
@@ -30,10 +31,8 @@ if TYPE_CHECKING:
     from strongroom_service.config.vault_file import VaultConfig
 
 _NEEDED: Final = (
-    Mechanism.AES_GCM,
     Mechanism.SHA256_HMAC,
     Mechanism.ECDSA,
-    Mechanism.AES_KEY_GEN,
     Mechanism.GENERIC_SECRET_KEY_GEN,
     Mechanism.EC_KEY_PAIR_GEN,
 )
@@ -73,10 +72,11 @@ def check_token(config: VaultConfig, row: VaultRow | None, keys: KeysFound) -> I
             yield fail(
                 "token_login", str(error), "mend pkcs11.token_label or the PIN file; tokens lock after few tries"
             )
-            yield from (skip(check, "there is no session") for check in ("key_attributes", "check_values"))
+            yield from (skip(check, "there is no session") for check in ("profile", "key_attributes", "check_values"))
             return
         held.callback(_close, session)
         yield ok("token_login", f"token {config.pkcs11.token_label} takes the PIN")
+        yield attempt("profile", lambda: _profile(config, session), "choose another pkcs11.profile; " + _DOCUMENT)
         attributes = _attributes(session)
         yield attributes
         if attributes.remedy:
@@ -102,6 +102,13 @@ def _mechanisms(config: VaultConfig) -> Finding:
     if missing:
         return fail("mechanisms", f"the token does not offer {', '.join(missing)}", _DOCUMENT)
     return ok("mechanisms", f"all {len(_NEEDED)} that are needed")
+
+
+def _profile(config: VaultConfig, session: pkcs11.Session) -> str:
+    offer = probe_offer(session)
+    chosen = choose_profile(offer, wanted=config.pkcs11.profile)
+    unfit = "".join(f"; {profile.value} does not work: {why}" for profile, why in offer.unfit.items())
+    return f"new KEK epochs wrap by {chosen.value}{unfit}"
 
 
 def _attributes(session: pkcs11.Session) -> Finding:

@@ -2,7 +2,9 @@
 
 HMAC keys: a derivation under a label of its own; nothing else derives under that label.
 
-KEK: the tag of an empty AES-256-GCM encryption under the all-zero IV and an AAD of its own. The tag is
+KEK of profile `derived`: as the HMAC keys, which it is one of.
+
+KEK of profile `gcm`: the tag of an empty AES-256-GCM encryption under the all-zero IV and an AAD of its own. The tag is
 GHASH_H(AAD) xor E_K(J0), so it reveals nothing as long as J0 meets no other message: `fresh_iv` refuses the all-zero
 IV, hence no wrap can ever share it, and asking again repeats the same AAD and the same answer.
 
@@ -33,16 +35,16 @@ def check_value_of_point(*, epoch: int, point: bytes) -> bytes:
 
 
 def fresh_iv(*, of_token: bytes, of_host: bytes) -> bytes:
-    """Mix two draws of 12 bytes into one IV, which is fresh if either source is sound.
+    """Mix two draws of one length, 12 bytes for an IV and 32 for a salt: fresh if either source is sound.
 
     A repeated GCM IV gives away the authentication key (SP 800-38D appendix A), hence two sources.
 
     Raises:
-        TokenFault: a draw has the wrong length, or the result is the reserved all-zero IV, which no sound source gives.
+        TokenFault: a draw has the wrong length, or the result is all zero, which no sound source gives.
     """
-    if len(of_token) != IV_BYTES or len(of_host) != IV_BYTES:
+    if len(of_token) != len(of_host):
         raise TokenFault("the token's random generator gave a wrong number of bytes")
     mixed = bytes(a ^ b for a, b in zip(of_token, of_host, strict=True))
-    if mixed == CHECK_IV:
+    if not any(mixed):
         raise TokenFault("the random generator gave the all-zero IV")
     return mixed

@@ -13,7 +13,7 @@ from strongroom_service.telemetry.keeper_metrics import TokenCount, TokenOperati
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from strongroom_service.keeper.token.port import KeyPurpose, Token, Wrapped
+    from strongroom_service.keeper.token.port import KeyPurpose, Profile, Token, Wrapped
 
 
 class MeasuredToken:
@@ -38,6 +38,10 @@ class MeasuredToken:
         """See `Token.derive`."""
         with self._measured(TokenOperation.DERIVE):
             return self._token.derive(purpose=purpose, epoch=epoch, label=label, context=context)
+
+    def profile(self, *, epoch: int) -> Profile:
+        """See `Token.profile`."""
+        return self._token.profile(epoch=epoch)  # known once asked: nothing to measure
 
     def wrap(self, *, epoch: int, plaintext: bytes, aad: bytes) -> Wrapped:
         """See `Token.wrap`."""

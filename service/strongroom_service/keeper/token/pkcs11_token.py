@@ -25,20 +25,23 @@ from strongroom_service.keeper.token.check_values import (
     fresh_iv,
 )
 from strongroom_service.keeper.token.derivation import counter_mode_input, require_deriving
+from strongroom_service.keeper.token.derived_wrap import WRAP_KEY_LABEL, decrypt_once, encrypt_once, wrap_key_context
 from strongroom_service.keeper.token.errors import RecordSuspect, suspecting_record, translated
-from strongroom_service.keeper.token.keys import find_key
+from strongroom_service.keeper.token.keys import find_key, profile_of
+from strongroom_service.keeper.token.offer import Offer, probe_offer
 from strongroom_service.keeper.token.pin import Pin
 from strongroom_service.keeper.token.port import (
-    AES_GCM,
     CHECK_VALUE_BYTES,
     DERIVED_BYTES,
     IV_BYTES,
     NO_EPOCH,
     POINT_BYTES,
+    SALT_BYTES,
     SIGNATURE_BYTES,
     TAG_BYTES,
     KeyName,
     KeyPurpose,
+    Profile,
     Wrapped,
     require_bound,
     require_digest,
@@ -68,6 +71,7 @@ class Pkcs11Token:
         self._session = session
         self._thread = threading.get_ident()
         self._objects: dict[tuple[KeyName, ObjectClass], Object] = {}
+        self._profiles: dict[int, Profile] = {}
         self._kek_answers: dict[int, bytes] = {}
         self._known_answer = self._answer()
 
@@ -88,6 +92,14 @@ class Pkcs11Token:
                 session.close()
             raise
 
+    def offer(self) -> Offer:
+        """See `probe_offer`.
+
+        Raises:
+            TokenFault: the token failed.
+        """
+        return probe_offer(self._session)
+
     def close(self) -> None:
         """Log the process out and close the session; the token answers nothing after that.
 
@@ -105,29 +117,45 @@ class Pkcs11Token:
         with translated(f"derivation for {label}"):
             return derive_with(key, label=label, context=context)
 
+    def profile(self, *, epoch: int) -> Profile:
+        """See `Token.profile`."""
+        known = self._profiles.get(epoch)
+        if known is None:
+            kek = self._key(KeyName(KeyPurpose.KEK, epoch), ObjectClass.SECRET_KEY)
+            known = self._profiles[epoch] = profile_of(kek)
+        return known
+
     def wrap(self, *, epoch: int, plaintext: bytes, aad: bytes) -> Wrapped:
-        """See `Token.wrap`. The IV is mixed from the token's generator and ours."""
+        """See `Token.wrap`. IV or salt are mixed from the token's generator and ours."""
         require_bound(plaintext=plaintext, aad=aad)
-        kek = self._kek(epoch)
+        kek, profile = self._kek(epoch), self.profile(epoch=epoch)
+        size = IV_BYTES if profile is Profile.GCM else SALT_BYTES
         with translated("wrap"):
-            iv = fresh_iv(of_token=self._session.generate_random(8 * IV_BYTES), of_host=secrets.token_bytes(IV_BYTES))
-            ciphertext = _whole(cast("EncryptMixin", kek).encrypt(plaintext, **_gcm(iv, aad)))
+            iv = fresh_iv(of_token=self._session.generate_random(8 * size), of_host=secrets.token_bytes(size))
+            if profile is Profile.GCM:
+                ciphertext = _whole(cast("EncryptMixin", kek).encrypt(plaintext, **_gcm(iv, aad)))
+            else:
+                ciphertext = encrypt_once(_wrap_key(kek, iv), plaintext=plaintext, aad=aad)
         if len(ciphertext) != len(plaintext) + TAG_BYTES:
             raise TokenFault("the token gave a ciphertext of the wrong length")
-        return Wrapped(mechanism=AES_GCM, iv=iv, ciphertext=ciphertext)
+        return Wrapped(mechanism=profile.mechanism, iv=iv, ciphertext=ciphertext)
 
     def unwrap(self, *, epoch: int, wrapped: Wrapped, aad: bytes) -> bytes:
         """See `Token.unwrap`. Codes do not tell tampering from trouble, so known answers decide after a refusal."""
         require_shape(wrapped)
-        kek = self._kek(epoch)
+        kek, profile = self._kek(epoch), self.profile(epoch=epoch)
+        if wrapped.mechanism != profile.mechanism:
+            raise RecordRejected(
+                f"{KeyPurpose.KEK.label(epoch)} wraps by {profile.mechanism}, and these bytes name another"
+            )
         try:
-            return _opened(kek, wrapped.ciphertext, iv=wrapped.iv, aad=aad)
+            return _opened(kek, wrapped.ciphertext, profile=profile, iv=wrapped.iv, aad=aad)
         except RecordSuspect:
             self.probe()
             self._confirm_kek(epoch)
         # Trouble may have passed before the known answers were asked for; a tampered record stays one.
         with suppress(RecordSuspect):
-            _opened(kek, wrapped.ciphertext, iv=wrapped.iv, aad=aad)
+            _opened(kek, wrapped.ciphertext, profile=profile, iv=wrapped.iv, aad=aad)
             raise TokenFault("the token refused bytes that it opens now")
         raise RecordRejected(f"{KeyPurpose.KEK.label(epoch)} does not open these bytes, and the token is well")
 
@@ -157,7 +185,7 @@ class Pkcs11Token:
             return check_value_of_point(epoch=epoch, point=self.identity_public_key(epoch=epoch))
         if purpose is KeyPurpose.KEK:
             name = KeyName(purpose, epoch)
-            return self._kek_answer(self._key(name, ObjectClass.SECRET_KEY), name)
+            return self._kek_answer(self._key(name, ObjectClass.SECRET_KEY), name)[:CHECK_VALUE_BYTES]
         context = check_input(purpose=purpose, epoch=epoch)
         derived = self.derive(purpose=purpose, epoch=epoch, label=KEY_CHECK_LABEL, context=context)
         return derived[:CHECK_VALUE_BYTES]
@@ -199,9 +227,12 @@ class Pkcs11Token:
         return kek
 
     def _kek_answer(self, kek: Object, name: KeyName) -> bytes:
-        aad = check_input(purpose=name.purpose, epoch=name.epoch)
+        given = check_input(purpose=name.purpose, epoch=name.epoch)
+        profile = self.profile(epoch=name.epoch)
         with translated(f"known answer of {name.label}"):
-            return _whole(cast("EncryptMixin", kek).encrypt(b"", **_gcm(CHECK_IV, aad)))
+            if profile is Profile.DERIVED:
+                return derive_with(cast("SignMixin", kek), label=KEY_CHECK_LABEL, context=given)
+            return _whole(cast("EncryptMixin", kek).encrypt(b"", **_gcm(CHECK_IV, given)))
 
     def _confirm_kek(self, epoch: int) -> None:
         """Ask the KEK to encrypt nothing, and to open what that gave when it was found: it may fail in one way only."""
@@ -209,8 +240,12 @@ class Pkcs11Token:
         kek, known = self._kek(epoch), self._kek_answers[epoch]
         if not hmac.compare_digest(self._kek_answer(kek, name), known):
             raise TokenFault(f"{name.label} does not give its known answer any more")
+        if self.profile(epoch=epoch) is Profile.DERIVED:
+            return  # its one operation gives its known answer
         try:
-            opened = _opened(kek, known, iv=CHECK_IV, aad=check_input(purpose=name.purpose, epoch=epoch))
+            opened = _opened(
+                kek, known, profile=Profile.GCM, iv=CHECK_IV, aad=check_input(purpose=name.purpose, epoch=epoch)
+            )
         except RecordSuspect as error:
             raise TokenFault(f"{name.label} does not open its known answer") from error
         if opened:
@@ -229,7 +264,15 @@ def derive_with(key: SignMixin, *, label: str, context: bytes) -> bytes:
     return derived
 
 
-def _opened(kek: Object, ciphertext: bytes, *, iv: bytes, aad: bytes) -> bytes:
+def _wrap_key(kek: Object, salt: bytes) -> bytes:
+    return derive_with(cast("SignMixin", kek), label=WRAP_KEY_LABEL, context=wrap_key_context(salt))
+
+
+def _opened(kek: Object, ciphertext: bytes, *, profile: Profile, iv: bytes, aad: bytes) -> bytes:
+    if profile is Profile.DERIVED:
+        with translated("derivation for unwrap"):
+            key = _wrap_key(kek, iv)
+        return decrypt_once(key, ciphertext=ciphertext, aad=aad)
     with translated("unwrap"), suspecting_record():
         return _whole(cast("DecryptMixin", kek).decrypt(ciphertext, **_gcm(iv, aad)))
 

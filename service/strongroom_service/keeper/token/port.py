@@ -15,8 +15,11 @@ from strongroom_service.domain.errors import RecordRejected
 NO_EPOCH: Final = 0
 """The epoch that goes with INDEX, which is never rotated."""
 AES_GCM: Final = "aes-gcm"
-"""Wrap profile: AES-256-GCM, IV of 96 bits, tag of 128 bits appended (NIST SP 800-38D)."""
+"""Mechanism of profile `gcm`: AES-256-GCM in the token, IV of 96 bits, tag of 128 bits appended (NIST SP 800-38D)."""
+DERIVED_GCM: Final = "derived-aes-gcm"
+"""Mechanism of profile `derived`: AES-256-GCM in the keeper under a one-time key that the token derives from a salt."""
 IV_BYTES: Final = 12
+SALT_BYTES: Final = 32
 TAG_BYTES: Final = 16
 DERIVED_BYTES: Final = 32
 DIGEST_BYTES: Final = 32
@@ -51,6 +54,20 @@ class KeyPurpose(Enum):
         return f"{stem}-{epoch}"
 
 
+@unique
+class Profile(Enum):
+    """How a KEK epoch wraps; the value is what the configuration calls it. The type of the epoch's key tells which."""
+
+    GCM = "gcm"
+    DERIVED = "derived"
+
+    @property
+    def mechanism(self) -> str:
+        """The name that is kept beside each wrap, and bound into its AAD."""
+        return AES_GCM if self is Profile.GCM else DERIVED_GCM
+
+
+_IV_BYTES_OF: Final = {AES_GCM: IV_BYTES, DERIVED_GCM: SALT_BYTES}
 DERIVING: Final = frozenset({KeyPurpose.SEAL, KeyPurpose.TRANSPORT, KeyPurpose.INDEX})
 """Purposes whose key is an HMAC key and only derives."""
 
@@ -72,8 +89,8 @@ class Wrapped:
     """A secret wrapped under a KEK.
 
     Attributes:
-        mechanism: the profile's name, `aes-gcm`; kept beside the bytes so that another profile can follow.
-        iv: 12 bytes, drawn anew for each wrap.
+        mechanism: `aes-gcm` or `derived-aes-gcm`; kept beside the bytes, so that they open after a change of profile.
+        iv: drawn anew for each wrap: the IV (12 bytes) of `aes-gcm`, the salt (32 bytes) of `derived-aes-gcm`.
         ciphertext: as long as the plaintext, then the 16-byte tag.
     """
 
@@ -106,9 +123,9 @@ def require_shape(wrapped: Wrapped) -> None:
     """Refuse what no wrap of ours can be, before it reaches the token: tokens take other IV lengths gladly.
 
     Raises:
-        RecordRejected: unknown profile, IV not 12 bytes, or ciphertext not longer than a tag.
+        RecordRejected: unknown mechanism, an IV that is not as long as its, or a ciphertext not longer than a tag.
     """
-    if wrapped.mechanism != AES_GCM or len(wrapped.iv) != IV_BYTES or len(wrapped.ciphertext) <= TAG_BYTES:
+    if _IV_BYTES_OF.get(wrapped.mechanism) != len(wrapped.iv) or len(wrapped.ciphertext) <= TAG_BYTES:
         raise RecordRejected("not a wrap of a profile known here")
 
 
@@ -125,6 +142,10 @@ class Token(Protocol):
         """Return 32 bytes by SP 800-108r1 section 4.1 (counter mode, HMAC-SHA256) for `label` (ASCII) and `context`."""
         ...
 
+    def profile(self, *, epoch: int) -> Profile:
+        """Return how the KEK of `epoch` wraps, by the type of the key."""
+        ...
+
     def wrap(self, *, epoch: int, plaintext: bytes, aad: bytes) -> Wrapped:
         """Encrypt `plaintext` (1 byte or more) under the KEK with a fresh IV, bound to `aad` (1 byte or more)."""
         ...
@@ -133,7 +154,8 @@ class Token(Protocol):
         """Return the plaintext.
 
         Raises:
-            RecordRejected: the token works, but these bytes are not what was wrapped under this KEK and `aad`.
+            RecordRejected: the token works, but these bytes are not what was wrapped under this KEK and `aad`, or name
+                another mechanism than this KEK's.
         """
         ...
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from pkcs11 import KeyType, Mechanism, MechanismFlag, ObjectClass, Session
+from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass, Session
 
 from strongroom_service.domain.errors import Misconfigured
 from strongroom_service.keeper.token.errors import translated
 from strongroom_service.keeper.token.keys import KEY_BITS, find_key, find_objects, object_classes, template
-from strongroom_service.keeper.token.port import NO_EPOCH, KeyName, KeyPurpose
+from strongroom_service.keeper.token.port import NO_EPOCH, KeyName, KeyPurpose, Profile
 
 _NO_DEFAULTS: Final = MechanismFlag(0)  # the templates state every use themselves
 
@@ -29,7 +29,11 @@ FIRST_KEYS: Final = (
 
 
 def make_missing_keys(
-    session: Session, *, known: Collection[KeyName], wanted: Sequence[KeyName] = FIRST_KEYS
+    session: Session,
+    *,
+    known: Collection[KeyName],
+    wanted: Sequence[KeyName] = FIRST_KEYS,
+    profile: Profile = Profile.GCM,
 ) -> list[str]:
     """Make those `wanted` keys that the token lacks and return their labels; a second run makes none.
 
@@ -37,6 +41,7 @@ def make_missing_keys(
         session: writable and logged in, see `writable_session`.
         known: the keys that the vault's sealed state says exist; empty for a new vault.
         wanted: the keys to end up with.
+        profile: how KEKs that are made now will wrap, see `offer.choose_profile`; one that is there keeps its own.
 
     Raises:
         Misconfigured: a known key is not in the token (nothing is made then), half of a key pair is there, or a key is
@@ -48,7 +53,7 @@ def make_missing_keys(
     made = []
     for name in wanted:
         if not _is_there(session, name):
-            _generate(session, name)
+            _generate(session, name, profile)
             made.append(name.label)
         for object_class in object_classes(name.purpose):
             find_key(session, name, object_class)
@@ -87,7 +92,7 @@ def _is_there(session: Session, name: KeyName) -> bool:
     return all(present)
 
 
-def _generate(session: Session, name: KeyName) -> None:
+def _generate(session: Session, name: KeyName, profile: Profile) -> None:
     with translated(f"generation of {name.label}"):
         if name.purpose is KeyPurpose.IDENTITY:
             session.generate_keypair(
@@ -100,7 +105,8 @@ def _generate(session: Session, name: KeyName) -> None:
                 private_template=template(name.purpose, ObjectClass.PRIVATE_KEY),
             )
             return
-        key_type = KeyType.AES if name.purpose is KeyPurpose.KEK else KeyType.GENERIC_SECRET
+        wanted = template(name.purpose, ObjectClass.SECRET_KEY, profile)
+        key_type = wanted[Attribute.KEY_TYPE]
         session.generate_key(
             key_type,
             KEY_BITS,
@@ -108,5 +114,5 @@ def _generate(session: Session, name: KeyName) -> None:
             store=True,
             capabilities=_NO_DEFAULTS,
             mechanism=Mechanism.AES_KEY_GEN if key_type is KeyType.AES else Mechanism.GENERIC_SECRET_KEY_GEN,
-            template=template(name.purpose, ObjectClass.SECRET_KEY),
+            template=wanted,
         )
