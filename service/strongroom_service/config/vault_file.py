@@ -107,12 +107,6 @@ class Pkcs11(Section):
         description="How new KEK epochs wrap: AES-GCM in the token, or for tokens without it under one-time keys"
         " derived there; auto takes gcm where it works. Epochs that exist keep theirs. See docs/tokens.md.",
     )
-    second_token_proof_days: int = Field(
-        default=366,
-        ge=1,
-        le=3_660,
-        description="How old the proof may be that a second token holds the same keys; `doctor` asks for it.",
-    )
     environment: dict[str, str] = Field(
         default_factory=dict,
         description="Environment variables that the library needs, such as SOFTHSM2_CONF. Not for secrets: others can"

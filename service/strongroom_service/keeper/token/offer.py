@@ -39,11 +39,11 @@ class Offer:
     """What was found.
 
     Attributes:
-        key_sizes: smallest and largest key, in the token's own unit, of each mechanism of RELEVANT that it lists.
+        key_sizes: smallest and largest key of each mechanism of RELEVANT that the token lists, in its own unit.
         unfit: why a profile cannot be used here, of each that cannot.
     """
 
-    key_sizes: Mapping[str, tuple[int, int]]
+    key_sizes: Mapping[str, tuple[int | None, int | None]]
     unfit: Mapping[Profile, str]
 
     @property
