@@ -16,9 +16,9 @@ from tests.fakes.tenant import FakeTenant
 from tests.fakes.token import FakeToken
 
 
-@pytest.fixture(params=["fake", "softhsm"])
+@pytest.fixture(params=["fake", "softhsm_token", "softhsm_derived_token", "nss_token"])
 def alice(request: pytest.FixtureRequest, tmp_path: Path) -> Person:
-    token: Token = FakeToken() if request.param == "fake" else request.getfixturevalue("softhsm_token")
+    token: Token = FakeToken() if request.param == "fake" else request.getfixturevalue(request.param)
     policy = Policy(on_exhaustion=OnExhaustion.DESTROY, cool_down_seconds=())
     return Person(Desk(tmp_path, tenant=FakeTenant(policy=policy), token=token))
 
