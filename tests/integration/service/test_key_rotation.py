@@ -159,3 +159,20 @@ def test_rewrap_that_is_killed_goes_on(vault: DevelopmentVault, clients: list[Ha
 
 def moved(client: HandClient) -> bool:
     return any(event.kind == event_pb2.EVENT_KIND_REWRAP for event in client.events().events)
+
+
+def test_token_profile_is_changed_by_a_rotation(vault: DevelopmentVault, clients: list[HandClient]) -> None:
+    """A vault goes to a token, or a release of one, that has no GCM: by the next KEK, while the one before opens."""
+    vault.stop()
+    config = vault.files.config_file
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("[pkcs11]\n", '[pkcs11]\nprofile = "derived"\n', 1), encoding="utf-8")
+    vault.serve()
+    did(vault, "keys", "rotate", "kek")
+    for client in clients:
+        client.release()
+    did(vault, "checkpoint", "make")
+    assert did(vault, "keys", "rewrap") == [f"{ACCOUNTS} records, moved {ACCOUNTS}, refused 0, left 0."]
+    retired(vault, "strongroom-kek-1")
+    for client in clients:
+        client.release()
