@@ -10,7 +10,7 @@ from strongroom_service.application.make_checkpoint import Remembered
 from strongroom_service.domain.errors import Misconfigured, OutcomeUnknown, VersionConflict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from strongroom_service.application.evidence import VaultStanding
     from strongroom_service.application.rows import RecordRow, VaultRow
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from strongroom_service.domain.epochs import EpochChange, EpochState, RotatedKey
 
 _ROWS_AT_ONCE: Final = 16
+_EVENTS_AT_ONCE: Final = 256
 _MOST_TRIES: Final = 5
 
 
@@ -152,3 +153,21 @@ async def survey(scan: HistoryScan, *, keeper: KeyKeeper, last_leaves: Iterator[
         after = record_ids[-1]
     remembered.end()
     return seen
+
+
+async def count_events(scan: HistoryScan, *, needs: Callable[[bytes], bool]) -> int:
+    """Return how many sealed events, of all that are kept, `needs` is true of.
+
+    Raises:
+        RecordRejected: an event is no sealed form.
+        StoreUnavailable: the database gave no answer.
+    """
+    count, after = 0, b""
+    while record_ids := await scan.scan_record_ids(after=after, limit=_ROWS_AT_ONCE):
+        for record_id in record_ids:
+            version = 0
+            while events := await scan.scan_events(record_id, after_version=version, limit=_EVENTS_AT_ONCE):
+                count += sum(needs(event.sealed) for event in events)
+                version = events[-1].version
+        after = record_ids[-1]
+    return count

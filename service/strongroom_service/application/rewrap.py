@@ -22,7 +22,7 @@ _EVENTS_AT_ONCE: Final = 64
 _MOST_TRIES: Final = 5
 
 Pace = Callable[[], Awaitable[None]]
-"""Returns when the next record may be changed."""
+"""Returns when the next record may be moved."""
 
 
 @unique
@@ -112,12 +112,12 @@ async def _rewrap_one(
             return
         if isinstance(change, Unwrapped):
             continue
-        await pace()
         try:
             await store.commit(change)
         except VersionConflict:
             continue
         done.moved += 1
+        await pace()  # not before: the longer a change waits, the likelier another comes first
         return
     done.left += 1
 

@@ -8,13 +8,14 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from strongroom_service.application.keys import KeyStep, change_key
+from strongroom_service.application.keys import KeyStep, change_key, count_events
 from strongroom_service.bootstrap.databases import store_beside
 from strongroom_service.bootstrap.operators import all_keepers, as_front, as_keeper, open_vault
 from strongroom_service.bootstrap.system import FINGERPRINT_NAME, keys_lock
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.epochs import EpochChange, EpochState, RotatedKey
 from strongroom_service.domain.errors import Misconfigured
+from strongroom_service.keeper.formats.sealing import parse_header
 from strongroom_service.keeper.token.offer import choose_profile, probe_offer
 from strongroom_service.keeper.token.pin import read_pin
 from strongroom_service.keeper.token.port import KeyName, KeyPurpose
@@ -113,6 +114,8 @@ def run_keys_destroy(config_path: Path, label: str, *, dry_run: bool, confirm: C
     step = step_of(key, EpochChange.DESTROY)
     if key.state not in {EpochState.RETIRED, EpochState.DESTROYED}:
         raise Misconfigured(f"key {label} is {key.state.value}: only what is retired can be destroyed")
+    if step.rotated is RotatedKey.SEAL:
+        asyncio.run(_demand_no_events(config, key))
     if dry_run:
         say(f"Would destroy {label} in this token, and with it whatever only it opens, in every copy of the database.")
         return
@@ -123,6 +126,16 @@ def run_keys_destroy(config_path: Path, label: str, *, dry_run: bool, confirm: C
     with _token(config) as session:
         destroy_key(session, KeyName(_PURPOSES[step.rotated], step.epoch))
     say(f"{label} is destroyed in this token. Destroy it in every copy of the token too.")
+
+
+async def _demand_no_events(config: VaultConfig, key: KeyStanding) -> None:
+    """Without their key, events could not be read, and no account could list its history past them."""
+    async with _vault(config) as (_, store):
+        count = await count_events(store, needs=lambda sealed: parse_header(sealed).epoch == key.epoch)
+    if count:
+        raise Misconfigured(
+            f"{count} events are sealed under {key.label}: let them go first (`strongroomd events prune`)"
+        )
 
 
 def step_of(key: KeyStanding, change: EpochChange) -> KeyStep:

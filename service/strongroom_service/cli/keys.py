@@ -121,7 +121,7 @@ def destroy(
 ) -> None:
     """Destroy a retired key in the token, for good: what was erased under it is gone from every copy only then.
 
-    After a seal key, the events that it sealed can be verified but not read any more.
+    A seal key is not destroyed while an event is kept that it sealed.
     """
     from strongroom_service.bootstrap.keys import run_keys_destroy
 

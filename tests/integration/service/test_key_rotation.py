@@ -100,6 +100,10 @@ def test_kek_and_seal_are_replaced_beside_the_service_and_the_old_ones_destroyed
     did(vault, "keys", "destroy", "strongroom-kek-1", "--confirm", "strongroom-kek-1")
     assert states(vault)["kek-1"] == "destroyed"
 
+    needed = keys(vault, "destroy", "strongroom-seal-1", "--confirm", "strongroom-seal-1")
+    assert (needed.code, "events are sealed under strongroom-seal-1" in needed.errors) == (1, True)
+    assert states(vault)["seal-1"] == "retired"
+
     for client in clients:
         client.release()
         kinds = [event.kind for event in client.events().events]

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from strongroom.keeper.v1 import operator_pb2
-from strongroom_service.application.keys import survey
+from strongroom_service.application.keys import count_events, survey
 from strongroom_service.application.rewrap import Rewrapped, rewrap
 from strongroom_service.application.rows import Change, RecordRow
 from strongroom_service.domain.checkpoints import Leaf
 from strongroom_service.domain.errors import RecordRejected, VersionConflict
+from strongroom_service.keeper.formats.sealing import parse_header
 from strongroom_service.keeper.token.port import KeyPurpose
 from strongroom_service.link.operator_keeper import OperatorKeeper
 from tests.fakes.desk import Desk, Refused
@@ -148,3 +149,15 @@ def test_survey_refuses_a_database_that_was_put_back(scene: Scene) -> None:
     del scene.store.records[scene.first], scene.store.events[scene.first]
     with pytest.raises(RecordRejected, match=scene.first.hex()):
         asyncio.run(survey(scene.store, keeper=scene.keeper, last_leaves=iter(scene.leaves)))
+
+
+def test_events_of_a_seal_key_are_counted_until_they_are_gone(scene: Scene) -> None:
+    def of_the_first(sealed: bytes) -> bool:
+        return parse_header(sealed).epoch == 1
+
+    assert asyncio.run(count_events(scene.store, needs=of_the_first)) == 9
+    scene.rewrap()
+    assert asyncio.run(count_events(scene.store, needs=of_the_first)) == 9  # they stay where they were sealed
+    for events in scene.store.events.values():
+        del events[:3]
+    assert asyncio.run(count_events(scene.store, needs=of_the_first)) == 0
