@@ -79,7 +79,9 @@ def run_as(user: User, python: Python, code: str, *arguments: str) -> subprocess
 
 def make_unseparated_files(folder: Path, *, keepers: int) -> VaultFiles:
     """Make a vault's files, with neither users nor single_user stated; what is not secret, everybody may read."""
-    files = make_files(folder, VaultShape(keepers=keepers, settings={"single_user": False}))
+    files = make_files(
+        folder, VaultShape(keeper_settings={"reopen_seconds": 0.1}, keepers=keepers, settings={"single_user": False})
+    )
     for path in (files.config_file, files.ca_file, folder / "server.pem", *(folder / "tenants").iterdir()):
         path.chmod(0o644)
     for path in (folder, folder / "tenants"):
