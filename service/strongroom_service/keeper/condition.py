@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from strongroom.keeper.v1 import frames_pb2
@@ -30,7 +30,7 @@ class Condition:
     memory_locked: bool
     clock_beyond: Millis
     clock_trusted: bool
-    token_operations: tuple[TokenCount, ...] = ()
+    token_operations: tuple[TokenCount, ...] = field(default=(), repr=False)
 
     def reply(self, contents: VaultContents | None) -> frames_pb2.ProbeReply:
         """Return the answer to a probe; `contents` is of the vault row that is open."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
 from strongroom_service.telemetry.keeper_metrics import KeyUse, TokenCount, TokenOperation, TokenResult
@@ -41,7 +41,7 @@ class KeeperCondition:
     memory_locked: bool
     clock_beyond_ms: int
     clock_trusted: bool
-    token_operations: tuple[TokenCount, ...] = ()
+    token_operations: tuple[TokenCount, ...] = field(default=(), repr=False)
     epochs: tuple[KeyEpoch, ...] = ()
 
     @classmethod

@@ -162,9 +162,16 @@ def token_folder(vault: DevelopmentVault, place: Path, *lines: str) -> Path:
     return edited(vault, (r"^SOFTHSM2_CONF = .*$", f'SOFTHSM2_CONF = "{conf}"'))
 
 
-def without_gcm(vault: DevelopmentVault, place: Path) -> Iterator[Path]:
+def without_ecdsa(vault: DevelopmentVault, place: Path) -> Iterator[Path]:
     # SoftHSM drops all that come after the first.
-    yield token_folder(vault, place, "slots.mechanisms = -CKM_MD5,CKM_AES_GCM")
+    yield token_folder(vault, place, "slots.mechanisms = -CKM_MD5,CKM_ECDSA")
+
+
+def without_gcm(vault: DevelopmentVault, place: Path) -> Iterator[Path]:
+    config = token_folder(vault, place, "slots.mechanisms = -CKM_MD5,CKM_AES_GCM")
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("[pkcs11]\n", '[pkcs11]\nprofile = "gcm"\n', 1), encoding="utf-8")
+    yield config
 
 
 def spoilt_key(how: str) -> Callable[[DevelopmentVault, Path], Iterator[Path]]:
@@ -226,7 +233,8 @@ SPOILS: Final = (
     Spoil(check="database", by=setting("database", "sqlite:///data/none.db")),
     Spoil(check="schema", by=newer_schema),
     Spoil(check="module", by=setting("module_file", "/nowhere/module.so")),
-    Spoil(check="mechanisms", by=without_gcm),
+    Spoil(check="mechanisms", by=without_ecdsa),
+    Spoil(check="profile", by=without_gcm),
     Spoil(check="token_login", by=wrong_pin),
     Spoil(check="key_attributes", by=spoilt_key("extractable")),
     Spoil(check="check_values", by=spoilt_key("another"), name="of another key"),

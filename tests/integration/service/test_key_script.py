@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pyrage  # type: ignore[import-untyped]  # it has no types
@@ -26,7 +27,7 @@ from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 SCRIPT = (sys.executable, "-m", "strongroom_service.cli.main", "keys", "script")
 PATIENCE_SECONDS = 120
@@ -54,8 +55,10 @@ def ceremony(
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> DevelopmentVault:
-    return DevelopmentVault(make_files(tmp_path / "vault", VaultShape(keepers=1)))
+def vault() -> Iterator[DevelopmentVault]:
+    # Not under the test's own name: a Unix socket's address is short.
+    with TemporaryDirectory(prefix="ceremony-") as folder:
+        yield DevelopmentVault(make_files(Path(folder) / "vault", VaultShape(keepers=1)))
 
 
 def left_by(vault: DevelopmentVault) -> tuple[list[Path], list[Path]]:

@@ -199,27 +199,6 @@ def test_checkpoints_are_the_fronts_whoever_has_them_made(separate: Separate, co
     assert said.lines == [line for line in said.lines if line.endswith(" 0 findings.")]  # the keepers' log was read too
 
 
-def test_keys_are_rotated_by_root_and_files_stay_whose_they_are(separate: Separate) -> None:
-    config = separate.files.config_file
-
-    def did(*command: str) -> None:
-        said = strongroomd(config, *command, python=separate.python)
-        assert said.code == 0, said
-
-    with HandClient(separate.vault) as client:
-        client.enroll()
-        did("keys", "rotate", "kek")
-        did("checkpoint", "make")
-        did("keys", "rewrap")
-        did("keys", "retire", "strongroom-kek-1")
-        did("keys", "destroy", "strongroom-kek-1", "--confirm", "strongroom-kek-1")
-        assert client.release() == [b"an envelope"]
-    for folder, user in (("token", KEEPER), ("data", FRONT)):
-        files = [path for path in (separate.files.folder / folder).rglob("*") if path.is_file()]
-        assert files
-        assert {path.stat().st_uid for path in files} == {user.uid}, files
-
-
 def test_keepers_are_replaced_under_the_same_user(separate: Separate) -> None:
     before = separate.keepers()
     before[0].kill()

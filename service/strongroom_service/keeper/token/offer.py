@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass, PKCS11Error, Session
@@ -43,7 +43,7 @@ class Offer:
         unfit: why a profile cannot be used here, of each that cannot.
     """
 
-    key_sizes: Mapping[str, tuple[int | None, int | None]]
+    key_sizes: Mapping[str, tuple[int | None, int | None]] = field(repr=False)
     unfit: Mapping[Profile, str]
 
     @property
