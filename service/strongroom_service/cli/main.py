@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from strongroom_service.bootstrap.system import DISTRIBUTION
+from strongroom_service.cli.bundle import bundle_app
 from strongroom_service.cli.checkpoint import checkpoint_app
 from strongroom_service.cli.configuration import config_app, tenants_app
 from strongroom_service.cli.diagnosis import doctor, status, support_bundle
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(config_app, name="config")
 app.add_typer(tenants_app, name="tenants")
 app.add_typer(events_app, name="events")
+app.add_typer(bundle_app, name="bundle")
 app.add_typer(checkpoint_app, name="checkpoint")
 app.add_typer(records_app, name="records")
 keys_app.command("script")(script)
