@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from strongroom_service.config.owner_keys import owner_fingerprint, sign_digest
+from strongroom_service.config.owner_keys import OwnerPrivateKey, owner_fingerprint, sign_digest
 from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.errors import Misconfigured
 from strongroom_service.keeper.formats.bundle import bundle_digest
@@ -26,9 +26,7 @@ def bundle(serial: int, vault: FakeVaultKeys = VAULT) -> BundleFile:
 OLD, NEW = bundle(5), bundle(9)
 
 
-def by(
-    which: BundleFile, *keys: Ed25519PrivateKey, previous: BundleFile | None = OLD, grace: bool = True
-) -> BundleFile:
+def by(which: BundleFile, *keys: OwnerPrivateKey, previous: BundleFile | None = OLD, grace: bool = True) -> BundleFile:
     for key in (*keys, *([GRACE] if grace else [])):
         which = parse_bundle(cosign(which, key, previous=previous))
     return which
