@@ -34,7 +34,10 @@ RESULT: Final = ROOT / "build" / "year.json"
 STRONGROOMD: Final = (sys.executable, "-P", "-m", "strongroom_service.cli.main")
 _PATIENCE_SECONDS: Final = 120.0
 _REOPEN_SECONDS: Final = 0.5
+_POLL_SECONDS: Final = 0.05
+_RESTORED_AFTER: Final = 30
 _KILLS: Final = 3
+_MANY: Final = 1_000
 _REWRAP_RATE: Final = 200
 
 
@@ -69,7 +72,11 @@ class Year:
         return {"enrolled": len(early)}
 
     def upgrade(self) -> dict[str, Any]:
-        said = self.run("init")
+        database = f"sqlite:///{self.vault.files.folder}/data/vault.db"
+        done = subprocess.run(
+            [*STRONGROOMD, "migrate", "--database", database], check=True, capture_output=True, text=True
+        )
+        assert "from schema version 3 to " in done.stdout, done.stdout
         config = self.vault.files.config_file
         text = config.read_text(encoding="utf-8")
         config.write_text(
@@ -78,7 +85,7 @@ class Year:
         self.vault.serve()
         late = self.people[len(self.people) // 2 :]
         all_of(late, "enroll", self.vault)
-        return {"said": said.splitlines()[0], "enrolled": len(late)}
+        return {"said": done.stdout.strip(), "enrolled": len(late)}
 
     def rotate(self, epoch: int) -> dict[str, Any]:
         """Replace KEK, seal and transport key under traffic, and destroy the KEK of before."""
@@ -90,6 +97,7 @@ class Year:
             self.run("checkpoint", "make")
             killed = sum(self._rewrap_killed(number) for number in range(_KILLS))
             moved = self.run("keys", "rewrap", "--rate", "1000")
+        assert killed or len(self.people) < _MANY, "no rewrap was killed: they were all too fast"
         for kind in ("kek", "seal"):
             self._retire(f"strongroom-{kind}-{before}")
         label = f"strongroom-kek-{before}"
@@ -150,6 +158,11 @@ class Year:
             while not _trusted_by(self.vault, fresh / "ca.pem"):
                 assert time.monotonic() < deadline, "the new certificate was not taken up"
             _replace(folder / "ca.pem", (fresh / "ca.pem").read_bytes())
+            # By the new authority alone.
+            enough = told.restored + _RESTORED_AFTER
+            while told.restored < min(enough, len(self.people)) and not told.failed:
+                assert time.monotonic() < deadline, "nobody restores by the new certificate"
+                time.sleep(_POLL_SECONDS)
         assert (folder / "server.pem").read_bytes() != old
         return {"restored_meanwhile": told.restored}
 
