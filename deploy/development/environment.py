@@ -58,6 +58,7 @@ class VaultShape:
         limits: lines of its [limits].
         postgresql: lines of its [postgresql]; settings then names the database and the data_dir.
         checkpoints: lines of its [checkpoints].
+        tracing: lines of its [tracing], which is left out if there are none.
         rates: lines of its [rates.peer] and so on, by default so high that nobody meets them, and of [rates.redis].
     """
 
@@ -70,6 +71,7 @@ class VaultShape:
     limits: Mapping[str, int | float] = field(default_factory=dict)
     postgresql: Mapping[str, float | str] = field(default_factory=dict)
     checkpoints: Mapping[str, float | str | Sequence[str]] = field(default_factory=dict)
+    tracing: Mapping[str, float | str] = field(default_factory=dict)
     rates: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
@@ -145,6 +147,7 @@ def make_files(folder: Path, shape: VaultShape) -> VaultFiles:
         "postgresql": shape.postgresql,
         "limits": shape.limits,
         "checkpoints": shape.checkpoints,
+        **({"tracing": shape.tracing} if shape.tracing else {}),
         **vault_folder.rate_tables(shape.rates),
     }
     (folder / CONFIG_NAME).write_text(vault_folder.toml_text(tables), encoding="utf-8")

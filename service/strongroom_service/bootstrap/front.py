@@ -17,6 +17,7 @@ from strongroom_service.bootstrap.host_clock import inherited_anchor, steady_clo
 from strongroom_service.bootstrap.rates import make_rates
 from strongroom_service.bootstrap.reloading import Reloading, inherited_configuration
 from strongroom_service.bootstrap.system import DISTRIBUTION, checkpoint_folder, keeper_socket
+from strongroom_service.bootstrap.tracing import make_tracing
 from strongroom_service.front.caller import Admission, TenantAdmission
 from strongroom_service.front.guard import RPC_METHODS, Guard
 from strongroom_service.front.measured_keeper import MeasuredKeeper
@@ -25,6 +26,7 @@ from strongroom_service.front.server import FrontServer, most_watches
 from strongroom_service.front.servicer import VaultServicer
 from strongroom_service.front.tenant_servicer import TenantServicer
 from strongroom_service.front.tls import ServerCertificate
+from strongroom_service.front.traced_store import TracedStore
 from strongroom_service.link.hardening import harden_process
 from strongroom_service.link.heartbeat import Heartbeat, beat_forever
 from strongroom_service.link.keeper_client import KeeperPool
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from strongroom_service.bootstrap.databases import ServingStore
     from strongroom_service.config.configuration import Configuration
     from strongroom_service.front.rates import Rates
+    from strongroom_service.telemetry.spans import Tracing
 
 
 def run_front(config_path: Path) -> int:
@@ -94,6 +97,7 @@ class _Front:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with contextlib.AsyncExitStack() as resources:
+            tracing = make_tracing(self._config.tracing, log=self._log, resources=resources)
             opening = serving_store(self._config, observe_commit=self._observe_commit)
             store = await resources.enter_async_context(opening)
             page = self._config.metrics
@@ -105,10 +109,10 @@ class _Front:
                 log=self._log,
             )
             pool = self._make_pool(store, readiness)
-            keeper = MeasuredKeeper(pool, metrics=self._metrics)
-            attempts = Attempts(keeper=keeper, store=store, note=self._metrics.judge)
+            keeper = MeasuredKeeper(pool, metrics=self._metrics, tracing=tracing)
+            attempts = Attempts(keeper=keeper, store=TracedStore(store, tracing=tracing), note=self._metrics.judge)
             rates = make_rates(self._config, metrics=self._metrics, log=self._log, resources=resources)
-            guard = self._make_guard(rates)
+            guard = self._make_guard(rates, tracing)
             servicer = VaultServicer(
                 guard=guard,
                 admission=self._make_admission(pool),
@@ -182,7 +186,7 @@ class _Front:
         metrics.keepers_clock_untrusted.set_function(lambda: pool.count(lambda keeper: not keeper.clock_trusted))
         return pool
 
-    def _make_guard(self, rates: Rates) -> Guard:
+    def _make_guard(self, rates: Rates, tracing: Tracing) -> Guard:
         limits = self._config.limits
         return Guard(
             rates=rates,
@@ -190,6 +194,7 @@ class _Front:
             log=self._log,
             max_deadline_seconds=limits.max_deadline_seconds,
             max_concurrent_calls=limits.max_concurrent_calls,
+            tracing=tracing,
         )
 
     def _make_admission(self, pool: KeeperPool) -> Admission:

@@ -10,7 +10,6 @@ from strongroom_service.front.guard import RPC_METHODS
 from strongroom_service.front.limits_rates import BoundedMemoryStorage, LimitsRateStore
 from strongroom_service.front.patient_rates import PatientRateStore
 from strongroom_service.front.rates import Rates
-from strongroom_service.front.redis_rates import open_redis
 from strongroom_service.telemetry.metrics import Component
 
 if TYPE_CHECKING:
@@ -59,6 +58,9 @@ def _in_memory(max_keys: int) -> Mapping[RateScope, RateStore]:
 def _in_redis(
     config: VaultConfig, redis: RedisCounts, *, metrics: Metrics, log: Log, resources: AsyncExitStack
 ) -> RateStore:
+    # Only here: the client loads OpenTelemetry wherever that is installed.
+    from strongroom_service.front.redis_rates import open_redis  # noqa: PLC0415
+
     storage, close = open_redis(redis, key_prefix=config.audience, log=log)
     resources.push_async_callback(close)
     return PatientRateStore(

@@ -17,6 +17,7 @@ from strongroom_service.config.databases import Database, PostgresDatabase, Post
 from strongroom_service.config.faults import FaultyFile, PathFromFile, Section, misconfigured, read_section
 from strongroom_service.config.files import DISK, ConfigFiles
 from strongroom_service.config.rates import Rates
+from strongroom_service.config.tracing import TracingTable
 from strongroom_service.domain.clock import Millis
 
 # A Unix socket's address holds 107 bytes; the rest is for the names of the sockets in the folder.
@@ -233,6 +234,7 @@ class VaultConfig(Section):
     clock: ClockRules = Field(default_factory=ClockRules, description="How far the host's clock is believed.")
     limits: Limits = Field(default_factory=Limits, description="Limits of one front.")
     checkpoints: Checkpoints = Field(default_factory=Checkpoints, description="Checkpoints of all records.")
+    tracing: TracingTable | None = Field(default=None, description="Where spans are sent; nowhere without it.")
     rates: Rates = Field(default_factory=Rates, description="Rates of one front, by peer, tenant and account.")
 
     @field_validator("run_dir")

@@ -1,4 +1,4 @@
-"""What surrounds every RPC: deadline, ceiling, peer's rate, metrics, a log line; the one place to make errors statuses.
+"""What surrounds every RPC: deadline, ceiling, peer's rate, metrics, span, log line; the place to make errors statuses.
 
 One decorator, not a stack of interceptors: each of those costs every call another coroutine and context.
 """
@@ -24,6 +24,7 @@ from strongroom_service.front.status import DETAILS_KEY, ErrorStatus, log_detail
 from strongroom_service.front.unreadable import Unreadable
 from strongroom_service.telemetry.logs import bound_request
 from strongroom_service.telemetry.metrics import RpcMethod
+from strongroom_service.telemetry.spans import NO_TRACING
 
 if TYPE_CHECKING:
     import grpc.aio
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from strongroom_service.front.caller import Metadata
     from strongroom_service.front.rates import Rates
     from strongroom_service.telemetry.metrics import Metrics, RpcMetrics
+    from strongroom_service.telemetry.spans import RpcSpan, Tracing
 
 _VAULT_SERVICE: Final = vault_service_pb2.DESCRIPTOR.services_by_name["VaultService"]
 _TENANT_SERVICE: Final = tenant_service_pb2.DESCRIPTOR.services_by_name["TenantService"]
@@ -83,7 +85,14 @@ class Guard:
     """Runs the answers to calls."""
 
     def __init__(
-        self, *, rates: Rates, metrics: Metrics, log: Log, max_deadline_seconds: float, max_concurrent_calls: int
+        self,
+        *,
+        rates: Rates,
+        metrics: Metrics,
+        log: Log,
+        max_deadline_seconds: float,
+        max_concurrent_calls: int,
+        tracing: Tracing = NO_TRACING,
     ) -> None:
         """A caller's deadline beyond `max_deadline_seconds` counts as that. For who waits at the ceiling see `Slots`.
 
@@ -96,6 +105,7 @@ class Guard:
         self._rates = rates
         self._metrics = metrics
         self._log = log
+        self._tracing = tracing
         self._flood_log = FloodLog(log, clock=time.monotonic)
         self._max_deadline_seconds = max_deadline_seconds
         self._slots = Slots(max_concurrent_calls, metrics=metrics)
@@ -119,6 +129,7 @@ class Guard:
         rpc.metrics.start()
         metadata = cast("Metadata", context.invocation_metadata() or ())
         request_id = request_id_of(metadata)
+        span = self._tracing.start_rpc(rpc.method, metadata)
         self._running += 1
         try:
             with bound_request(request_id):
@@ -127,11 +138,11 @@ class Guard:
                     response = await self._answer_in_time(rpc, context, metadata, request_id, answer)
                 except asyncio.CancelledError:
                     code = _CANCELLED if context.time_remaining() > 0 else _DEADLINE_EXCEEDED
-                    self._finish(rpc, code, started_at, reason=None)
+                    self._finish(rpc, code, started_at, span=span, reason=None)
                     raise
                 except Exception as error:  # noqa: BLE001  the last resort: whatever it is, the caller reads a fixed text
-                    await self._end(rpc, context, request_id, error, started_at)
-                self._finish(rpc, _OK, started_at, reason=None)
+                    await self._end(rpc, context, request_id, error, started_at, span=span)
+                self._finish(rpc, _OK, started_at, span=span, reason=None)
                 return response
         finally:
             self._running -= 1
@@ -169,17 +180,20 @@ class Guard:
         request_id: str,
         error: Exception,
         started_at: float,
+        *,
+        span: RpcSpan,
     ) -> NoReturn:
         status = status_of(error)
-        self._finish(rpc, status.code.name, started_at, reason=status.reason)
+        self._finish(rpc, status.code.name, started_at, span=span, reason=status.reason)
         if isinstance(error, RecordRejected):
             self._metrics.stale_records.inc()
         self._log_error(rpc.method.method, status, error)
         trailers = ((REQUEST_ID_KEY, request_id), (DETAILS_KEY, status.details))
         await context.abort(status.code, status.text, trailers)
 
-    def _finish(self, rpc: _Rpc, code: str, started_at: float, *, reason: Reason | None) -> None:
+    def _finish(self, rpc: _Rpc, code: str, started_at: float, *, span: RpcSpan, reason: Reason | None) -> None:
         seconds = time.perf_counter() - started_at
+        span.end(code)
         rpc.metrics.handle(code=code, seconds=seconds)
         if rpc.rpc_class is RpcClass.COMPLETE and reason is not None:
             self._metrics.refuse(reason)

@@ -1,4 +1,4 @@
-"""The keeper port with its calls counted and timed; what waits for a free keeper is part of the time."""
+"""The keeper port with its calls counted, timed and traced; what waits for a free keeper is part of the time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from strongroom_service.application.keepers import StaleRecord
 from strongroom_service.domain.errors import Fault, KeeperUnavailable, Refusal, TokenFault
 from strongroom_service.telemetry.metrics import KeeperCallKind, KeeperCallResult
+from strongroom_service.telemetry.spans import NO_TRACING
 
 if TYPE_CHECKING:
     from strongroom_service.application.keepers import (
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     )
     from strongroom_service.application.rows import EventRow, FeedRow, RecordRow
     from strongroom_service.telemetry.metrics import Metrics
+    from strongroom_service.telemetry.spans import Tracing
 
 Answer = TypeVar("Answer")
 
@@ -30,9 +32,10 @@ Answer = TypeVar("Answer")
 class MeasuredKeeper:
     """Implements `application.keepers.Keeper` by another that does."""
 
-    def __init__(self, keeper: Keeper, *, metrics: Metrics) -> None:
+    def __init__(self, keeper: Keeper, *, metrics: Metrics, tracing: Tracing = NO_TRACING) -> None:
         self._keeper = keeper
         self._metrics = metrics
+        self._tracing = tracing
 
     async def describe_service(self, caller: Caller, *, nonce: bytes) -> SignedReply:
         """See the port."""
@@ -90,6 +93,7 @@ class MeasuredKeeper:
 
     async def _measure(self, call: KeeperCallKind, answer: Awaitable[Answer]) -> Answer:
         started_at = time.perf_counter()
+        span = self._tracing.start_keeper_call(call)
         result = KeeperCallResult.UNAVAILABLE  # also of a call whose caller did not wait
         try:
             answered = await answer
@@ -109,4 +113,5 @@ class MeasuredKeeper:
                 self._metrics.keepers.fail_token()
             raise
         finally:
+            span.end(result)
             self._metrics.call_keeper(call=call, result=result, seconds=time.perf_counter() - started_at)
