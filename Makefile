@@ -116,6 +116,12 @@ bench-peers: ready ## Beside OpenBao in one run, drawn into docs/ (4 minutes)
 	$(BIN)/python -m tests.bench.peers
 	.venv-peers/bin/python -m tests.bench.plot build/bench-peers.json docs/capacity-clients.png
 
+.PHONY: dashboard
+dashboard: ready ## Loads a service that a real Prometheus scrapes, and draws the dashboard's main panels into docs/
+	@PYTHON=$(PYTHON) deploy/development/setup.sh --keep-interpreter --peers
+	$(BIN)/python -m pytest -m verify tests/integration/service/test_prometheus.py
+	.venv-peers/bin/python -m tests.bench.plot_dashboard build/dashboard.json docs/dashboard.png
+
 .PHONY: capacity
 capacity: ready ## Puts what the benches measured into docs/capacity.md
 	$(BIN)/python -m tests.bench.capacity
