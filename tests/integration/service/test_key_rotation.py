@@ -141,6 +141,7 @@ def test_transport_and_identity_are_replaced_as_clients_learn_of_them(
     assert (early.code, "too short a time" in early.errors) == (1, True)
 
 
+@pytest.mark.verify
 def test_rewrap_that_is_killed_goes_on(vault: DevelopmentVault, clients: list[HandClient]) -> None:
     did(vault, "keys", "rotate", "kek")
     did(vault, "checkpoint", "make")
