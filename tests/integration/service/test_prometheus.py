@@ -141,7 +141,7 @@ def finite(series: list[dict[str, Any]]) -> list[float]:
 
 @pytest.mark.verify
 def test_killed_keepers_fire_their_alert_and_every_panel_has_data(tmp_path: Path) -> None:
-    shape = VaultShape(policy={"cool_down_seconds": [1]})
+    shape = VaultShape(policy={"cool_down_seconds": [1], "releases_per_day": 100})
     with DevelopmentVault.start(tmp_path / "vault", shape=shape) as vault, prometheus(tmp_path, vault) as url:
         begin = time.time()
         wait_until(lambda: metrics_of(vault)["strongroom_keepers_connected"] == 2)
