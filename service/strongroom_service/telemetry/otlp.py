@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Final, Protocol
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _NAME: Final = "strongroom"
 _TRACEPARENT: Final = "traceparent"
 _SEND_SECONDS: Final = 5.0
+_PAUSE_SECONDS: Final = 5.0
 # What a server has to answer for, by OpenTelemetry's conventions for gRPC.
 _SERVER_FAILED: Final = frozenset(
     {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
@@ -134,15 +136,24 @@ class _Span:
 
 
 class TellingExporter(SpanExporter):
-    """Sends by another one, whose failures it tells in our words: its own hold what the collector answered."""
+    """Sends by another one, whose failures it tells in our words: its own hold what the collector answered.
 
-    def __init__(self, exporter: SpanExporter, *, log: Log) -> None:
+    After a failure nothing is sent for a while: a queue of batches, each with its own timeout, would hold up our end.
+    """
+
+    def __init__(self, exporter: SpanExporter, *, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
         self._exporter = exporter
         self._log = log
+        self._clock = clock
+        self._resumes_at = clock()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send a batch; one that does not get through is lost."""
-        result = self._exporter.export(spans)
+        result = SpanExportResult.FAILURE
+        if self._clock() >= self._resumes_at:
+            result = self._exporter.export(spans)
+            if result is not SpanExportResult.SUCCESS:
+                self._resumes_at = self._clock() + _PAUSE_SECONDS
         if result is not SpanExportResult.SUCCESS:
             self._log.error("spans_lost", spans=len(spans))
         return result

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from strongroom_service.telemetry.metrics import KeeperCallKind, KeeperCallResult, RpcMethod
-from strongroom_service.telemetry.otlp import OpenTelemetryTracing, otlp_exporter
+from strongroom_service.telemetry.otlp import OpenTelemetryTracing, TellingExporter, otlp_exporter
 from strongroom_service.telemetry.spans import NO_SPAN
 from tests.fakes.log import RecordingLog
 from tests.fakes.otlp_collector import Collector
@@ -101,3 +103,22 @@ def test_spans_that_a_collector_does_not_take_are_told_without_its_words() -> No
         tracing.close()
         assert len(collector.bodies) == 1
     assert log.lines == [("spans_lost", {"spans": 1})]
+
+
+class Failing(SpanExporter):
+    def __init__(self) -> None:
+        self.tried = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.tried += 1
+        return SpanExportResult.FAILURE
+
+
+def test_collector_that_failed_is_left_alone_for_a_while() -> None:
+    inner, log, now = Failing(), RecordingLog(), [0.0]
+    exporter = TellingExporter(inner, log=log, clock=lambda: now[0])
+    tried = []
+    for now[0] in (0.0, 4.9, 5.0, 9.9, 10.0):
+        exporter.export([])
+        tried.append(inner.tried)
+    assert (tried, log.events()) == ([1, 1, 2, 2, 3], ["spans_lost"] * 5)
