@@ -20,8 +20,10 @@ from strongroom_service.bootstrap.system import (
     make_run_dir,
     random_bytes,
 )
+from strongroom_service.config.databases import SqliteDatabase
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
+from strongroom_service.domain.errors import Misconfigured
 from strongroom_service.keeper.token.offer import choose_profile, probe_offer
 from strongroom_service.keeper.token.pin import read_pin
 from strongroom_service.keeper.token.provision import FIRST_KEYS, make_missing_keys
@@ -54,8 +56,12 @@ class Initialised:
     fingerprint_file: Path
 
 
-def run_init(config_path: Path) -> Initialised:
+def run_init(config_path: Path, *, one_user: bool = False) -> Initialised:
     """Make the vault that the configuration describes, unless it is there.
+
+    Args:
+        config_path: the vault's file.
+        one_user: do all of it as the keeper's user, who is then given the PIN and the database's password for this run.
 
     Raises:
         Misconfigured: the service is running, a key that the vault's row names is missing (it is not remade), or
@@ -66,7 +72,10 @@ def run_init(config_path: Path) -> Initialised:
     configure_logging("init")
     config = load_vault_config(config_path)
     load_tenants(config.tenants_dir)
-    separated_children(config, config_path)  # made under other ids than it will be served, it could not be read
+    if one_user:
+        _check_one_user(config)
+    else:
+        separated_children(config, config_path)  # made under other ids than it will be served, it could not be read
     make_run_dir(config)
     with contextlib.ExitStack() as held:
         with as_keeper(config):
@@ -88,6 +97,16 @@ def run_init(config_path: Path) -> Initialised:
         identity_fingerprint=fingerprint,
         fingerprint_file=fingerprint_file,
     )
+
+
+def _check_one_user(config: VaultConfig) -> None:
+    if isinstance(config.database, SqliteDatabase):
+        raise Misconfigured(
+            "--one-user: database must be postgresql://: a file made by the keeper's user would not be the front's"
+        )
+    if config.users is None or os.geteuid() != config.users.keeper_uid:
+        whom = "whom [users] must name" if config.users is None else str(config.users.keeper_uid)
+        raise Misconfigured(f"--one-user: must be run as keeper_uid, {whom}, not as user id {os.geteuid()}")
 
 
 def _make_keys(config: VaultConfig) -> list[str]:

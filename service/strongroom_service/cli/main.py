@@ -28,6 +28,14 @@ from strongroom_service.cli.output import Output, OutputOption, Words, print_doc
 from strongroom_service.cli.records import records_app
 from strongroom_service.domain.errors import Misconfigured, StrongroomError
 
+_OneUser = Annotated[
+    bool,
+    typer.Option(
+        "--one-user",
+        help="Do it all as the keeper's user, who is given PIN and database for this run; with PostgreSQL only.",
+    ),
+]
+
 app = typer.Typer(
     help="Strongroom: a self-hosted backup key vault.",
     no_args_is_help=True,
@@ -45,11 +53,16 @@ app.add_typer(migrate_app, name="migrate")
 
 
 @app.command()
-def init(config: ConfigFile, output: OutputOption = Output.TABLE) -> None:
+def init(
+    config: ConfigFile,
+    *,
+    one_user: _OneUser = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
     """Make the vault's keys, database and first row; harmless when they are there. The service must be stopped."""
     from strongroom_service.bootstrap.init import run_init
 
-    made = run_init(config)
+    made = run_init(config, one_user=one_user)
     words = Words(output)
     if made.already:
         words.say("Already initialised.")
@@ -119,6 +132,18 @@ def keep_house(config: ConfigFile) -> None:
 
     with told_to_a_supervisor():
         raise typer.Exit(run_housekeeper(config))
+
+
+@app.command()
+def housekeep(
+    config: ConfigFile,
+    every: Annotated[float, typer.Option(min=0.1, max=86_400, help="Seconds between two looks.")] = 600.0,
+) -> None:
+    """Make a checkpoint whenever one is due, until told to end: beside keepers that run alone, as their user."""
+    from strongroom_service.bootstrap.housekeeper import run_housekeeping
+
+    with told_to_a_supervisor():
+        run_housekeeping(config, every_seconds=every)
 
 
 @app.command()

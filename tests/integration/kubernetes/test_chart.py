@@ -45,6 +45,10 @@ _UNSAFE: Final[Mapping[str, tuple[Mapping[str, Any], str]]] = {
     "an unverified database": ({"database": {"url": "postgresql://strongroom@db1/vault"}}, "sslmode=verify-full"),
     "one database server": ({"database": {"singleNode": True}}, "database.singleNode is refused"),
     "a path of the host": ({"pkcs11": {"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}}, "pkcs11/volumes"),
+    "checkpoints on a path of the host": (
+        {"housekeeper": {"volume": {"hostPath": {"path": "/"}}}},
+        "housekeeper/volume",
+    ),
     "a secret in the environment": ({"pkcs11": {"environment": {"TOKEN_PIN": "1234"}}}, "TOKEN_PIN"),
     "two network tokens": (
         {"networkPolicy": {"hsm": {"peers": [{"ipBlock": {"cidr": "192.0.2.1/32"}}, {"podSelector": {"a": "b"}}]}}},
@@ -148,19 +152,79 @@ def test_service_takes_the_configuration_that_the_chart_writes(rendered: str, tm
 
 def test_pin_and_module_are_the_keepers_alone(rendered: str) -> None:
     pod = _one(_objects(rendered), "Deployment")["spec"]["template"]["spec"]
-    front, keeper = pod["containers"]
-    assert (front["name"], keeper["name"]) == ("front", "keeper")
-    assert not _KEEPERS_OWN & {each["name"] for each in front["volumeMounts"]}
+    front, keeper, housekeeper = pod["containers"]
+    assert (front["name"], keeper["name"], housekeeper["name"]) == ("front", "keeper", "housekeeper")
+    for other in (front, housekeeper):
+        assert not _KEEPERS_OWN & {each["name"] for each in other["volumeMounts"]}
     assert {each["name"] for each in keeper["volumeMounts"]} >= _KEEPERS_OWN
     assert not {"front-secrets", "tls"} & {each["name"] for each in keeper["volumeMounts"]}
     assert "ports" not in keeper
     assert front["securityContext"]["runAsUser"] != keeper["securityContext"]["runAsUser"]
-    assert not [each for each in (front, keeper) if "env" in each or "envFrom" in each]
+    assert not [each for each in pod["containers"] if "env" in each or "envFrom" in each]
+
+
+def test_housekeeper_has_the_database_and_the_sockets_as_the_keepers_user(rendered: str) -> None:
+    pod = _one(_objects(rendered), "Deployment")["spec"]["template"]["spec"]
+    front, keeper, housekeeper = pod["containers"]
+    (taking,) = (each for each in pod["initContainers"] if each["name"] == "take-housekeeper-secrets")
+    assert housekeeper["args"] == ["housekeep", "--config", "/etc/strongroom/vault/strongroom.toml", "--every", "600"]
+    assert housekeeper["securityContext"] == taking["securityContext"] == keeper["securityContext"]
+    assert {each["name"] for each in taking["volumeMounts"]} == {"database", "housekeeper-secrets"}
+    mounts = {each["name"]: each["mountPath"] for each in housekeeper["volumeMounts"]}
+    assert mounts["housekeeper-secrets"] == "/secrets"
+    assert mounts["sockets"] == "/run/strongroom"
+    assert not {"tls", "front-secrets", "pin", "database"} & mounts.keys()
+    (seen,) = (each for each in front["volumeMounts"] if each["name"] == "checkpoints")
+    assert seen == {"name": "checkpoints", "mountPath": mounts["checkpoints"], "readOnly": True}
+    assert mounts.keys() <= {each["name"] for each in pod["volumes"]}
+    assert "ports" not in housekeeper
+
+
+def test_housekeeper_keeps_checkpoints_where_it_is_told_or_is_left_out(tmp_path: Path) -> None:
+    claim = {"persistentVolumeClaim": {"claimName": "checkpoints"}}
+    without_default = {"housekeeper": {"volume": {"emptyDir": None, **claim}}}
+    pod = _one(_objects(_template(tmp_path, without_default)), "Deployment")["spec"]["template"]["spec"]
+    (volume,) = (each for each in pod["volumes"] if each["name"] == "checkpoints")
+    assert volume == {"name": "checkpoints", **claim}
+    pod = _one(_objects(_template(tmp_path, {"housekeeper": {"enabled": False}})), "Deployment")["spec"]["template"]
+    assert "housekeep" not in json.dumps(pod["spec"])
+    assert "checkpoints" not in json.dumps(pod["spec"])
+
+
+def test_vault_is_made_once_by_the_keepers_user_before_pods_are(rendered: str, tmp_path: Path) -> None:
+    objects = _objects(rendered)
+    migrate, job = _one(objects, "Job", "vault-migrate"), _one(objects, "Job", "vault-init")
+    hooks = job["metadata"]["annotations"]
+    assert hooks["helm.sh/hook"] == "pre-install"
+    assert int(hooks["helm.sh/hook-weight"]) > int(migrate["metadata"]["annotations"]["helm.sh/hook-weight"])
+    pod = job["spec"]["template"]["spec"]
+    (init,) = pod["containers"]
+    assert init["args"] == ["init", "--one-user", "--config", "/etc/strongroom/vault/strongroom.toml"]
+    served = _one(objects, "Deployment")["spec"]["template"]["spec"]["containers"][1]
+    assert init["securityContext"] == served["securityContext"]
+    given = {mount["name"] for each in pod["initContainers"] for mount in each["volumeMounts"]}
+    assert given == {"database", "pin", "secrets"}
+    # What the pods are given is made after hooks: it is given the same by ones of its own, which are made before it.
+    for volume, name in (("configuration", ""), ("tenants", "-tenants")):
+        (mounted,) = (each["configMap"]["name"] for each in pod["volumes"] if each["name"] == volume)
+        made = _one(objects, "ConfigMap", mounted)
+        assert made["metadata"]["annotations"]["helm.sh/hook"] == "pre-install"
+        assert int(made["metadata"]["annotations"]["helm.sh/hook-weight"]) < int(hooks["helm.sh/hook-weight"])
+        assert made["data"] == _one(objects, "ConfigMap", f"vault{name}")["data"]
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    (policy,) = (
+        each["spec"]
+        for each in objects
+        if each["kind"] == "NetworkPolicy" and each["spec"]["podSelector"]["matchLabels"] == labels
+    )
+    assert sorted(port["port"] for rule in policy["egress"] for port in rule["ports"]) == [53, 53, 1792, 5432]
+    without = _objects(_template(tmp_path, {"init": {"enabled": False}}))
+    assert not [each for each in without if each["metadata"]["name"].startswith("vault-init")]
 
 
 def test_every_container_is_restricted(rendered: str) -> None:
     specs = [each["spec"]["template"]["spec"] for each in _objects(rendered) if each["kind"] in {"Deployment", "Job"}]
-    assert len(specs) == 2
+    assert len(specs) == 3
     for spec in specs:
         assert spec["automountServiceAccountToken"] is False
         assert spec["enableServiceLinks"] is False

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 
 NOT_ROOT = os.geteuid() != 0
-collect_ignore = ["test_separate_users.py", "test_separate_users_keys.py"] if NOT_ROOT else []
+collect_ignore = (
+    ["test_separate_users.py", "test_separate_users_keys.py", "test_separate_users_in_a_pod.py"] if NOT_ROOT else []
+)
 
 
 def pytest_report_header() -> str:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -36,10 +36,12 @@ class Python:
     def strongroomd(self, command: str, config_file: Path) -> list[str]:
         return [self.executable, "-P", "-m", "strongroom_service.cli.main", command, "--config", str(config_file)]
 
-    def run(self, command: str, config_file: Path, *, user: User | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, command: str, config_file: Path, *arguments: str, user: User | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, as this user or another."""
         return subprocess.run(
-            self.strongroomd(command, config_file),
+            [*self.strongroomd(command, config_file), *arguments],
             check=False,
             capture_output=True,
             text=True,
@@ -62,11 +64,12 @@ class Daemon:
         *,
         log_file: Path,
         user: User | None = None,
+        arguments: Sequence[str] = (),
     ) -> None:
         self.log_file = log_file
         with log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                python.strongroomd(command, config_file),
+                [*python.strongroomd(command, config_file), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
