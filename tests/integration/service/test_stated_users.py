@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from tests.integration.service.daemons import Python
 from tests.integration.service.users import (
+    KEEPER,
     STRANGER,
     USERS_TABLE,
     make_unseparated_files,
@@ -81,3 +83,19 @@ def test_front_alone_runs_as_the_user_that_keepers_admit(somebody: Unprivileged)
     refused = somebody.run("front", somebody.with_users)
     assert refused.returncode == CODES["front"]
     assert f"the front is to run under user id 61001, not {somebody.uid}" in refused.stderr
+
+
+def test_vault_is_made_by_one_user_over_postgresql_alone_and_by_the_keepers(tmp_path: Path) -> None:
+    in_a_file = make_unseparated_files(tmp_path, keepers=1).config_file
+    text = in_a_file.read_text(encoding="utf-8") + USERS_TABLE
+    in_a_file.write_text(text, encoding="utf-8")
+    over_postgresql = in_a_file.with_name("over-postgresql.toml")
+    url = "postgresql://strongroom@127.0.0.1:1/vault"  # nobody is there, nor asked
+    over_postgresql.write_text(re.sub(r"(?m)^database = .*$", f'database = "{url}"\ndata_dir = "data"', text), "utf-8")
+    for config_file, why in (
+        (in_a_file, "--one-user: database must be postgresql://"),
+        (over_postgresql, f"--one-user: must be run as keeper_uid, {KEEPER.uid}, not as user id {os.geteuid()}"),
+    ):
+        refused = Python().run("init", config_file, "--one-user")
+        assert refused.returncode == CODES["init"]
+        assert why in refused.stderr
