@@ -13,7 +13,7 @@ class Checkpoints(Section):
     """Checkpoints prove nothing to who has the host, unless they leave it."""
 
     every_hours: Annotated[float, Field(gt=0, le=8_760)] = Field(
-        default=24.0, description="How old the last one may be before `serve` makes the next."
+        default=24.0, description="How old the last one may be before `serve` or `housekeep` makes the next."
     )
     folder: PathFromFile | None = Field(
         default=None, description="The front's; default: `checkpoints` beside the database."
