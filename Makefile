@@ -69,6 +69,7 @@ verify: ready ## The long tests, the faults, the failovers (as root), the year, 
 	$(BIN)/python -m tests.campaign.campaign
 	$(MAKE) ha
 	$(BIN)/python -m tests.year.year
+	$(MAKE) image-smoke
 	$(BIN)/python -m tests.planted.run
 
 .PHONY: faults
@@ -93,6 +94,11 @@ chart-check: ready ## Helm chart and Dockerfile by helm, the schemas of two Kube
 image: ready ## Builds the image on a base made here, as root; build/image/service.cdx.json is its bill of materials
 	@PYTHON=$(PYTHON) deploy/development/setup.sh --keep-interpreter --image
 	deploy/image/build.sh service
+
+.PHONY: image-smoke
+image-smoke: ready ## Runs the pod that the chart renders on the image, with podman as root: somebody enrolls and restores
+	@PYTHON=$(PYTHON) deploy/development/setup.sh --keep-interpreter --image --kube
+	deploy/image/smoke.sh
 
 .PHONY: fuzz
 fuzz: ready ## Fuzzes the parsers of hostile bytes, guided by coverage (SECONDS=60 in all, TARGET=name of one)
