@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from strongroom_service.bootstrap.databases import reading_store
 from strongroom_service.bootstrap.init import run_init
 from strongroom_service.bootstrap.keeper import open_token
-from strongroom_service.bootstrap.system import SystemClock, acting_as, keys_lock
+from strongroom_service.bootstrap.operators import as_front, as_keeper
+from strongroom_service.bootstrap.system import SystemClock, keys_lock
 from strongroom_service.bootstrap.token_copy import copy_token
 from strongroom_service.bootstrap.token_reading import read_token
 from strongroom_service.config.key_transcript import TRANSCRIPT_LABEL, Transcript
@@ -83,7 +84,7 @@ def run_key_script(
     made = run_init(config_path)
     step({"made": ", ".join(made.made_keys) or "none, all were there", "identity": made.identity_fingerprint})
     row = asyncio.run(_load(config))
-    with _as_keeper(config), keys_lock(config.run_dir, exclusive=True), contextlib.closing(open_token(config)) as token:
+    with as_keeper(config), keys_lock(config.run_dir, exclusive=True), contextlib.closing(open_token(config)) as token:
         keys = open_vault(token, version=row.version, sealed=row.sealed)
         expected = {key.name: key.check_value for key in keys.contents.keys if key.state is not EpochState.DESTROYED}
         first = read_token(config.pkcs11, expected, environment={})
@@ -119,7 +120,7 @@ def run_key_script(
         ]
     say(f"   Transcript's hash: {transcript.head}")
     paths = (config.folder / f"key-transcript-{transcript.head[:16]}.json", config.folder / TOKEN_PROOF_NAME)
-    with _as_front(config):
+    with as_front(config):
         for path, content in zip(paths, signed, strict=True):
             path.write_bytes(content)
     return paths
@@ -165,13 +166,3 @@ async def _load(config: VaultConfig) -> VaultRow:
     if row is None:
         raise Misconfigured("the vault has no row")
     return row
-
-
-def _as_keeper(config: VaultConfig) -> contextlib.AbstractContextManager[None]:
-    users = config.users
-    return acting_as(None, None) if users is None else acting_as(users.keeper_uid, users.keeper_gid)
-
-
-def _as_front(config: VaultConfig) -> contextlib.AbstractContextManager[None]:
-    users = config.users
-    return acting_as(None, None) if users is None else acting_as(users.front_uid, users.front_gid)

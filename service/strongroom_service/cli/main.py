@@ -37,7 +37,8 @@ _OneUser = Annotated[
 ]
 
 app = typer.Typer(
-    help="Strongroom: a self-hosted backup key vault.",
+    help="Strongroom: a self-hosted backup key vault. Ends with 0 ok, 1 error, 2 sealed or degraded, 3 wrong usage;"
+    " what a supervisor starts, with 78 when something must be mended first.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # they show local variables
 )

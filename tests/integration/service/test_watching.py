@@ -75,6 +75,10 @@ def asked_of_the_token(metrics: dict[str, float], operation: str) -> float:
     return sum(value for key, value in metrics.items() if key.startswith(name) and f'operation="{operation}"' in key)
 
 
+def test_chart_ships_these_rules() -> None:
+    assert (_FOLDER.parent / "chart" / "strongroom" / "files" / "rules.yaml").read_text(encoding="utf-8") == _RULES
+
+
 def test_each_alert_names_its_section_of_the_runbooks() -> None:
     sections = re.findall(r"^## (\w+)$", (_ROOT / "docs/runbooks.md").read_text(encoding="utf-8"), re.MULTILINE)
     anchors = re.findall(r"^ +runbook_url: docs/runbooks\.md#(\w+)$", _RULES, re.MULTILINE)
