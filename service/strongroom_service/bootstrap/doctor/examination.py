@@ -13,7 +13,8 @@ from strongroom_service.bootstrap.doctor.service import ask_keepers, check_check
 from strongroom_service.bootstrap.doctor.tls import check_tls
 from strongroom_service.bootstrap.doctor.token import KeysFound, check_token
 from strongroom_service.bootstrap.doctor.token_proof import check_second_token
-from strongroom_service.bootstrap.system import SystemClock, acting_as
+from strongroom_service.bootstrap.operators import as_front, as_keeper
+from strongroom_service.bootstrap.system import SystemClock
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.errors import Misconfigured
@@ -22,12 +23,10 @@ from strongroom_service.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from strongroom_service.bootstrap.doctor.findings import Finding
     from strongroom_service.config.tenant_file import Tenants
-    from strongroom_service.config.vault_file import VaultConfig
 
 
 def run_doctor(config_path: Path, *, host: str | None) -> list[Finding]:
@@ -54,12 +53,12 @@ def _examine(config: VaultConfig, config_path: Path, host: str | None) -> Iterat
         development = development or len(tenants.in_development()) == len(tenants)
     yield from check_files(config, config_path)
     yield from check_host(config, config_path)
-    with _as_front(config):
+    with as_front(config):
         yield from list(check_tls(config.listen, host=host))
     found, keys = RowFound(), KeysFound()
-    with _as_front(config):
+    with as_front(config):
         yield from list(check_database(config, found))
-    with _as_keeper(config):
+    with as_keeper(config):
         yield from list(check_token(config, found.row, keys))
     yield check_second_token(
         config, config_path, now=SystemClock().now(), keys=keys.check_values, development=development
@@ -67,7 +66,7 @@ def _examine(config: VaultConfig, config_path: Path, host: str | None) -> Iterat
     keepers, vault = asyncio.run(ask_keepers(config, found.row))
     yield keepers
     yield check_metrics(config.metrics)
-    with _as_front(config):
+    with as_front(config):
         yield from list(check_checkpoints(config, found.row, vault))
 
 
@@ -76,13 +75,3 @@ def _check_marks(tenants: Tenants) -> Finding:
     if marked:
         return warn("development", f"marked for development: {marked}", "remove `development` before there are users")
     return ok("development", "no tenant is marked for development")
-
-
-def _as_front(config: VaultConfig) -> AbstractContextManager[None]:
-    users = config.users
-    return acting_as(None, None) if users is None else acting_as(users.front_uid, users.front_gid)
-
-
-def _as_keeper(config: VaultConfig) -> AbstractContextManager[None]:
-    users = config.users
-    return acting_as(None, None) if users is None else acting_as(users.keeper_uid, users.keeper_gid)
