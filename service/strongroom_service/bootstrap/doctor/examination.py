@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from strongroom_service.bootstrap.doctor.findings import Finding
     from strongroom_service.config.tenant_file import Tenants
+    from strongroom_service.config.vault_file import VaultConfig
 
 
 def run_doctor(config_path: Path, *, host: str | None) -> list[Finding]:
