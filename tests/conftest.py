@@ -4,6 +4,10 @@ import os
 
 from hypothesis import settings
 
+# Tests start programs, which as other users is by fork(): gRPC's handlers for that have been seen to wait for ever for
+# its own threads. What is forked here runs another program at once and needs none of them. Read at gRPC's first use.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
+
 pytest_plugins = [
     "tests.fixtures.postgres",
     "tests.fixtures.redis",
