@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from deploy.development.environment import DevelopmentVault, VaultShape, make_files
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PATIENCE_SECONDS = 60
 
@@ -30,6 +29,13 @@ def owner(folder: Path, name: str) -> tuple[Path, Path]:
     private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     return private, public
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In place of pytest's, whose name is too long: a Unix socket's address is short."""
+    with TemporaryDirectory(prefix="bundle-") as folder:
+        yield Path(folder)
 
 
 def test_served_bundle_is_signed_by_two_owners_offline_and_verified(tmp_path: Path) -> None:
