@@ -131,4 +131,6 @@ def _copied(folder: Path, environment: dict[str, str]) -> Python:
     # addsitedir, unlike PYTHONPATH, also reads what an editable installation left there.
     line = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
     (packages / "original.pth").write_text(line, encoding="utf-8")
+    packages.chmod(0o755)
+    (packages / "original.pth").chmod(0o644)
     return Python(executable=str(executable), environment={**environment, "LD_LIBRARY_PATH": str(folder / "lib")})
