@@ -218,4 +218,4 @@ def _await_spread(made: KeyStanding, spread_ms: int, *, say: Say) -> None:
     if left <= 0:
         return
     say(f"Every keeper takes up {made.label} within {left + _MARGIN_SECONDS:.1f} s: waiting.")
-    time.sleep(left + _MARGIN_SECONDS)
+    time.sleep(left + _MARGIN_SECONDS)  # the keepers of other replicas tell nobody that they have it

@@ -125,5 +125,5 @@ def _locked(descriptor: int, kind: int) -> bool:
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
             return True
-        time.sleep(_LOCK_POLL_SECONDS)
+        time.sleep(_LOCK_POLL_SECONDS)  # flock waits without a limit, or not at all
     return False
