@@ -150,6 +150,12 @@ def _make_shared_volume(name: str, held: contextlib.ExitStack) -> None:
     place.chmod(0o2770)
 
 
+def _remove_volumes_but(before: list[str]) -> None:
+    """Those of the pod; others in this storage are not ours."""
+    for name in set(_podman("volume", "ls", "--quiet").split()) - set(before):
+        _podman("volume", "rm", "--force", name)
+
+
 def _restore(files: VaultFiles, port: int) -> None:
     vault = DevelopmentVault(replace(files, address=f"localhost:{port}"))
     deadline = time.monotonic() + _SERVING_SECONDS
@@ -190,7 +196,7 @@ def main() -> int:
         first, second, third = free_ports(3)
         manifest = folder / "pod.yaml"
         manifest.write_text(_rendered(_values(files, url, (first, second, third)), folder), encoding="utf-8")
-        held.callback(_podman, "volume", "prune", "--force")
+        held.callback(_remove_volumes_but, _podman("volume", "ls", "--quiet").split())
         held.callback(_podman, "pod", "rm", "--force", "--ignore", "--time", "5", "smoke-pod-0")
         say(_podman("kube", "play", "--network", "host", manifest))
         try:

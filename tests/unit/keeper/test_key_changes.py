@@ -10,7 +10,8 @@ from strongroom_service.keeper.token.port import KeyName, KeyPurpose
 from tests.fakes.desk import Desk, refused_for
 from tests.fakes.operator_desk import SPREAD_MS, OperatorDesk
 from tests.fakes.owner import enrolled
-from tests.fakes.person import Person
+from tests.fakes.passkey import Forgery
+from tests.fakes.person import Person, open_release
 from tests.fakes.token import FakeToken
 
 PURPOSES = {
@@ -252,6 +253,25 @@ def test_rewrap_changes_the_keys_and_nothing_else(keys: Keys) -> None:
     )
     newest = keys.desk.list_events("alice").events[0]
     assert (newest.kind, newest.outcome) == (event_pb2.EVENT_KIND_REWRAP, event_pb2.EVENT_OUTCOME_GRANTED)
+
+
+def test_rewrap_forgives_no_attempt_and_forgets_no_grant(keys: Keys) -> None:
+    alice = Person(keys.desk)
+    alice.enroll(b"alice's envelope")
+    granted = alice.begin_release()
+    alice.complete(granted)
+    with refused_for("NOT_VERIFIED"):
+        alice.release(forgery=Forgery(unsigned=True))
+    left = keys.desk.describe("alice").attempts_left
+    for purpose in (KeyPurpose.KEK, KeyPurpose.SEAL):
+        keys.prepare(purpose)
+    keys.desk.clock.advance(seconds=SPREAD)
+    for purpose in (KeyPurpose.KEK, KeyPurpose.SEAL):
+        keys.change(purpose, 2, ACTIVATE)
+    assert keys.rewrap(alice)
+    assert keys.desk.describe("alice").attempts_left == left == 9
+    [again] = open_release(granted, alice.fulfil(granted))
+    assert again.envelope == b"alice's envelope"
 
 
 def test_record_that_does_not_lead_on_from_its_leaf_is_not_rewrapped(keys: Keys) -> None:
