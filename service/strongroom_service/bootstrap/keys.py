@@ -72,6 +72,11 @@ def run_keys_rotate(
     prepared = ring.of(rotated, EpochState.PREPARED)
     name = KeyName(_PURPOSES[rotated], ring.next_epoch(rotated) if prepared is None else prepared.epoch)
     active = ring.of(rotated, EpochState.ACTIVE)
+    if prepared is None and active is not None and clients_pin == active.fingerprint.hex():
+        # Cut short right before its end: not a wish for one more key.
+        _write_fingerprint(config, active)
+        say(f"{active.label} is in use already.")
+        return
     if dry_run:
         say(f"Would make {name.label} in the token, wait {ring.spread_ms / 1_000:g} s until every keeper has it,")
         say(f"and put it to use in place of {active.label if active else 'none'}, which would open only from then on.")
@@ -90,8 +95,7 @@ def run_keys_rotate(
     _await_spread(made, ring.spread_ms, say=say)
     _change(config, KeyStep(rotated, name.epoch, EpochChange.ACTIVATE))
     if rotated is RotatedKey.IDENTITY:
-        with as_front(config):
-            (config.folder / FINGERPRINT_NAME).write_text(f"{made.fingerprint.hex()}\n", encoding="ascii")
+        _write_fingerprint(config, made)
     say(f"{name.label} is in use. {active.label if active else 'none'} opens only from now on.")
 
 
@@ -199,6 +203,11 @@ def _make(config: VaultConfig, name: KeyName) -> list[str]:
         # An epoch is where a vault may change its profile: rewrap then takes every envelope along.
         profile = choose_profile(probe_offer(session), wanted=config.pkcs11.profile)
         return make_missing_keys(session, known=(), wanted=(name,), profile=profile)
+
+
+def _write_fingerprint(config: VaultConfig, identity: KeyStanding) -> None:
+    with as_front(config):
+        (config.folder / FINGERPRINT_NAME).write_text(f"{identity.fingerprint.hex()}\n", encoding="ascii")
 
 
 def _is_pinned(made: KeyStanding, clients_pin: str | None, *, say: Say) -> bool:

@@ -136,6 +136,10 @@ def test_transport_and_identity_are_replaced_as_clients_learn_of_them(
     did(vault, "keys", "rotate", "identity", "--clients-pin", fingerprint)
     assert states(vault)["identity-2"] == "active"
     assert vault.files.identity_fingerprint == fingerprint != pin
+    (vault.files.folder / "data" / "identity.fingerprint").write_text(f"{pin}\n", encoding="ascii")
+    did(vault, "keys", "rotate", "identity", "--clients-pin", fingerprint)  # as if cut short before that was written
+    assert vault.files.identity_fingerprint == fingerprint
+    assert "identity-3" not in states(vault)
     clients[0].release()
     early = keys(vault, "retire", "strongroom-transport-1")
     assert (early.code, "too short a time" in early.errors) == (1, True)
