@@ -39,6 +39,7 @@ check: ready ## Lint, format, types, import rule, protos, hygiene of the reposit
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	PATH=$(CURDIR)/.venv/bin:$$PATH clients/web/node_modules/.bin/tsc --project clients/web
 	$(BIN)/python -m deploy.development.protos check
 	$(BIN)/python -m tests.hygiene.check
 
@@ -141,7 +142,7 @@ run: ready ## A vault for development on this machine
 	$(BIN)/python -m deploy.development.run
 
 .PHONY: protos
-protos: ready ## Generates protos/gen/python
+protos: ready ## Generates protos/gen/python and clients/web/src/gen
 	$(BIN)/python -m deploy.development.protos generate
 
 .PHONY: protos-check

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv (everything, editable) and .venv-oracles (independent implementations that tests compare with).
+# Makes .venv (everything, editable, Node too), .venv-oracles (independent implementations that tests compare with), and the
+# node_modules of clients.
 #
 #   setup.sh [--keep-interpreter] [--ha] [--peers] [--kube] [--image]     PYTHON: the interpreter to build with (default python3)
 #
@@ -74,6 +75,16 @@ make_environment() {
   fi
 }
 
+# install_node_packages FOLDER: has FOLDER/node_modules hold exactly what its lock file says, by the Node of .venv.
+install_node_packages() {
+  local folder=$1 lock
+  lock=$(fingerprint "$folder/package.json" "$folder/package-lock.json" "$folder/.npmrc")
+  [ "$(cat "$folder/node_modules/lock" 2>/dev/null)" != "$lock" ] || return 0
+  echo "Installing $folder/package-lock.json"
+  (cd "$folder" && PATH="$OLDPWD/.venv/bin:$PATH" npm ci --loglevel=error >/dev/null)
+  echo "$lock" >"$folder/node_modules/lock"
+}
+
 install_debian_packages
 make_environment .venv requirements/development.txt
 make_environment .venv-oracles requirements/oracles.txt
@@ -87,3 +98,4 @@ if [ "$(cat .venv/project 2>/dev/null)" != "$(fingerprint pyproject.toml)" ]; th
   .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
   fingerprint pyproject.toml >.venv/project
 fi
+install_node_packages clients/web

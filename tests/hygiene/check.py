@@ -16,7 +16,7 @@ MODULE_LINES = 300
 MODULES = {".py", ".ts", ".js"}
 # One file on purpose, so that it can be carried to where nothing of this project is, and read there.
 STANDALONE = ("deploy/evidence/check_export.py",)
-GENERATED = ("protos/gen/",)
+GENERATED = ("protos/gen/", "clients/web/src/gen/")
 
 # Addresses of package registries, and the options that name one: each would tie everyone to one mirror, and may be
 # private or hold a password. Written with the dots apart, so that this file passes its own check.
@@ -32,7 +32,9 @@ REGISTRIES = (
 )
 REGISTRY = re.compile("|".join(words.replace(" ", "[._-]") for words in REGISTRIES), re.IGNORECASE)
 # A test that is skipped or expected to fail is a check nobody has.
-NOT_RUN = re.compile(r"pytest\.(skip|xfail|importorskip)\b|mark\.(skip|skipif|xfail)\b")
+NOT_RUN = re.compile(
+    r"pytest\.(skip|xfail|importorskip)\b|mark\.(skip|skipif|xfail)\b|\b(test|it|describe)\.(skip|todo|only)\("
+)
 # A file, folder or pattern of tests in backticks, and one test in it.
 NAMED_TEST = re.compile(r"`(tests/[\w./*-]*)(?:::(\w+))?`")
 
