@@ -71,7 +71,7 @@ def test_vault_is_lost_found_and_proven(terminal: Terminal) -> None:
     terminal.done("limits", "--budget", "5", "--on-exhaustion", "lock")
     assert "every signature holds" in terminal.done("history", "--verify")
     assert "all sound" in terminal.done("receipts", "verify")
-    found = json.loads(terminal.done("receipts", "verify", "--history", "--json"))
+    found = json.loads(terminal.done("receipts", "verify", "--history", "--output", "json"))
     assert found["history"] == []
     assert found["examination"]["findings"] == []
     assert found["examination"]["receipts"] > 10

@@ -191,5 +191,5 @@ def test_second_security_key_is_added_in_turn_with_the_first(device: Device, key
 def test_there_must_be_one_security_key(device: Device, keys: list[str], plugged: str) -> None:
     keys[:] = [plugged]
     refused = device.at_vault("passkey", "add", "--user-name", "alice", typed="\n")
-    assert refused.returncode == 1
+    assert refused.returncode == 7
     assert "exactly one security key" in refused.stderr.replace("\n", " ")

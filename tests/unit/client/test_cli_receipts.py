@@ -23,8 +23,8 @@ def test_receipts_are_listed_and_verified_off_line(device: Device) -> None:
     assert kinds == ["get-service-info", "get-vault", "register", "store", "release"]
     verified = device.at_vault("receipts", "verify")
     assert (verified.returncode, verified.stdout) == (0, "5 receipts, all sound.\n")
-    assert len(json.loads(device.at_vault("receipts", "list", "--json").stdout)) == 5
-    found = json.loads(device.at_vault("receipts", "verify", "--json").stdout)
+    assert len(json.loads(device.at_vault("receipts", "list", "--output", "json").stdout)) == 5
+    found = json.loads(device.at_vault("receipts", "verify", "--output", "json").stdout)
     assert found["history"] is None
     assert found["examination"] == {"receipts": 5, "dropped": 0, "cut_short": 0, "findings": []}
     assert len(device.vault.calls) == calls
@@ -37,10 +37,10 @@ def test_changed_receipt_is_named_and_fails(device: Device) -> None:
     lines[3] = lines[3].replace('"version": 2', '"version": 3')
     log.write_text("\n".join(lines) + "\n")
     verified = device.at_vault("receipts", "verify")
-    assert verified.returncode == 1
+    assert verified.returncode == 9
     assert "receipts-000001.jsonl:4: wrong-signature" in verified.stdout
     assert "NOT SOUND" in verified.stdout
-    found = json.loads(device.at_vault("receipts", "verify", "--json").stdout)
+    found = json.loads(device.at_vault("receipts", "verify", "--output", "json").stdout)
     assert "wrong-signature" in [finding["flaw"] for finding in found["examination"]["findings"]]
 
 
@@ -49,7 +49,7 @@ def test_receipts_of_another_vault_prove_nothing(device: Device) -> None:
     path = device.state / "strongroom.toml"
     path.write_text(path.read_text().replace(device.vault.keys.fingerprint.hex(), "00" * 32))
     verified = device.at_vault("receipts", "verify")
-    assert verified.returncode == 1
+    assert verified.returncode == 9
     assert "identity-key-not-pinned" in verified.stdout
 
 
@@ -80,12 +80,12 @@ def test_what_the_vault_forgot_is_named_although_the_device_stops_for_it(device:
     device.vault.record = replace(
         device.vault.record, version=2, chain=chain[:3], events=device.vault.record.events[:2]
     )
-    assert device.at_vault("status").returncode == 1
+    assert device.at_vault("status").returncode == 5
     compared = device.at_vault("receipts", "verify", "--history")
-    assert compared.returncode == 1
+    assert compared.returncode == 9
     assert "forgotten-by-the-vault" in compared.stdout
     assert "version-fell" in compared.stdout
-    document = json.loads(device.at_vault("receipts", "verify", "--history", "--json").stdout)
+    document = json.loads(device.at_vault("receipts", "verify", "--history", "--output", "json").stdout)
     assert [finding["flaw"] for finding in document["history"]] == ["forgotten-by-the-vault"]
 
 
@@ -95,8 +95,8 @@ def test_acceptance_of_an_older_vault_is_kept_among_the_receipts(device: Device)
     assert device.at_vault("history").returncode == 0
     chain = older.chain
     device.vault.record = replace(older, version=2, chain=chain[:3], events=older.events[:2])
-    assert device.at_vault("status").returncode == 1
-    assert device.at_vault("receipts", "verify").returncode == 1
+    assert device.at_vault("status").returncode == 5
+    assert device.at_vault("receipts", "verify").returncode == 9
     assert device.at_vault("accept-older-vault", "--yes").returncode == 0
     verified = device.at_vault("receipts", "verify")
     assert verified.returncode == 0
@@ -117,6 +117,6 @@ def test_notes_between_receipts_are_shown(device: Device) -> None:
     for said in ("cut short by a crash", "12 older lines were dropped", "cannot be read"):
         assert said in listed
     verified = device.at_vault("receipts", "verify")
-    assert verified.returncode == 1
+    assert verified.returncode == 9
     for said in ("12 older lines were dropped", "1 lines were cut short", "unreadable", "line-missing-or-changed"):
         assert said in verified.stdout

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from strongroom_client.archive.errors import ArchiveError, ArchiveLocked, SourceChanged
 from strongroom_client.authenticators.port import AuthenticatorError, CredentialExcluded, NoMatchingCredential
+from strongroom_client.cli.exit_codes import ExitCode, exit_code_of
+from strongroom_client.cli.reasons import REASONS
 from strongroom_client.envelope import WrongEnvelopeMode, WrongPrf
 from strongroom_client.envelope_content import EnvelopeError
 from strongroom_client.errors import (
     AccountTokenMissing,
     AccountTokenRejected,
-    BeginAgain,
     BundleInvalid,
-    CoolingDown,
-    Exhausted,
     InvalidRequest,
     MustWait,
     NotProven,
-    NotVerified,
-    NoVault,
     OutcomeUnknown,
     PrfUnavailable,
-    RateLimited,
-    ReleaseQuotaUsed,
-    ResetPending,
-    ScopeMissing,
     StrongroomError,
     Unavailable,
     UnpinnedVault,
-    VaultClosed,
-    VaultExists,
+    VaultFault,
+    VaultRefused,
     VaultWentBack,
 )
 from strongroom_client.recovery_key import RecoveryKeyTypo
@@ -39,24 +33,12 @@ EXPLAINED: Final = (StrongroomError, AuthenticatorError, EnvelopeError, ArchiveE
 """Roots of all errors that are told to the user; any other is a defect."""
 
 _ADVICE: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (AccountTokenMissing, "Sign in to the product again, so that it writes a fresh account token."),
-    (AccountTokenRejected, "The account token is not good any more. Sign in to the product again."),
-    (VaultClosed, "Too many failed attempts: wait, or run `strongroom reopen closed --recovery-key-prompt` now."),
-    (CoolingDown, "The vault waits after failed attempts. Nothing is lost; try again when the time is over."),
-    (ReleaseQuotaUsed, "Today's releases are used up. Try again tomorrow (UTC)."),
-    (RateLimited, "Too many requests in a short time. Nothing is lost; try again when the time is over."),
-    (MustWait, "Try again later."),
-    (Exhausted, "Too many failed attempts: the vault has erased its keys. Restore with --recovery-key-prompt."),
-    (ScopeMissing, "The token does not allow this. Ask the product for one that does."),
     (
-        ResetPending,
-        "The earlier reset's vault can be taken back with `strongroom reopen set-aside` until it is erased.",
+        AccountTokenMissing,
+        "Sign in to the product again, so that it writes a fresh account token.",
     ),
-    (NoVault, "Nothing is enrolled for this account. Begin with `strongroom enroll`."),
-    (VaultExists, "A vault is enrolled already. Restore from it, or delete it first."),
-    (NotVerified, "The vault did not accept the passkey. `strongroom status` says how many attempts are left."),
-    (BeginAgain, "Something else changed the vault meanwhile. Run the command again."),
-    (InvalidRequest, "This client and the vault do not fit together; one of them may be too old."),
+    (AccountTokenRejected, "Sign in to the product again, so that it writes a fresh account token."),
+    (MustWait, "Try again later."),
     (OutcomeUnknown, "Look at `strongroom status` before you do it again."),
     (Unavailable, "Is the vault's address right, and the network there? Try again later."),
     (
@@ -79,9 +61,54 @@ _ADVICE: Final[tuple[tuple[type[Exception], str], ...]] = (
 )
 
 
-def explain(error: Exception) -> str:
+_UNKNOWN_REASON: Final = "This client is too old to know that reason; bring it up to date."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What is told about an error.
+
+    Attributes:
+        kind: the error's name for programs.
+        reason: the vault's reason code; empty where the vault gave none.
+        said: what happened; a sentence without its full stop.
+        advice: what can be done; may be empty.
+        retry_after_seconds: how long to wait, where waiting helps and the vault said it.
+        exit_code: what the command ends with.
+    """
+
+    kind: str
+    reason: str
+    said: str
+    advice: str
+    retry_after_seconds: float | None
+    exit_code: ExitCode
+
+    @property
+    def text(self) -> str:
+        """The explanation for people."""
+        return f"{self.said}.\n{self.advice}" if self.advice else f"{self.said}."
+
+
+def explain(error: Exception) -> Explanation:
     """Return what happened, and what can be done about it."""
-    advice = next((text for kind, text in _ADVICE if isinstance(error, kind)), "")
-    said = str(error)
-    first = said[:1].upper() + said[1:]
-    return f"{first}.\n{advice}" if advice else f"{first}."
+    reason = error.reason if isinstance(error, VaultRefused | VaultFault) else ""
+    words = REASONS.get(reason)
+    if words is None:
+        said = str(error)
+        advice = next((text for kind, text in _ADVICE if isinstance(error, kind)), _UNKNOWN_REASON if reason else "")
+    else:
+        said, advice = f"{words.said} ({reason})", words.advice
+    retry = error.retry_after_seconds if isinstance(error, VaultRefused) else None
+    if isinstance(error, InvalidRequest):
+        said = f"{said}: " + "; ".join(f"{field} {rule}" for field, rule in error.violations)
+    if words is not None and retry is not None:
+        said = f"{said}; wait {retry:.0f} s"
+    return Explanation(
+        kind=type(error).__name__,
+        reason=reason,
+        said=said[:1].upper() + said[1:],
+        advice=advice,
+        retry_after_seconds=retry,
+        exit_code=exit_code_of(error),
+    )

@@ -11,6 +11,7 @@ import typer
 
 from strongroom_client.cli.opening import chosen_authenticator, opened_client
 from strongroom_client.cli.options import ChosenMode, KeyFile, KeyOut, KeyPrompt, State, Yes, load
+from strongroom_client.cli.output import Output, Shown, tell
 from strongroom_client.cli.recovery_keys import given_recovery_key, hand_over, recovery_key_to_hand_over
 from strongroom_client.cli.showing import policy_lines, shown_time
 from strongroom_client.descriptions import Policy
@@ -41,7 +42,13 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def replace_recovery_key(*, state: State = None, mode: ChosenMode = None, recovery_key_out: KeyOut = None) -> None:
+def replace_recovery_key(
+    *,
+    state: State = None,
+    mode: ChosenMode = None,
+    recovery_key_out: KeyOut = None,
+    output: Shown = Output.TEXT,
+) -> None:
     """Get another recovery key. Archives made before still open with the old one, and with the passkeys."""
     configuration = load(state)
     key = recovery_key_to_hand_over(recovery_key_out)
@@ -49,7 +56,8 @@ def replace_recovery_key(*, state: State = None, mode: ChosenMode = None, recove
         client.vault()
         hand_over(key, recovery_key_out)
         client.set_recovery(chosen_authenticator(configuration.authenticator), recovery_key=key, mode=mode)
-    typer.echo("The new recovery key counts now. Keep the old one as long as you keep older archives.")
+    said = "The new recovery key counts now. Keep the old one as long as you keep older archives."
+    tell(output, said, recovery_key_file=recovery_key_out)
 
 
 def reset(
@@ -59,6 +67,7 @@ def reset(
         Path | None, typer.Option(help="A token of the product's that allows a reset.", dir_okay=False)
     ] = None,
     yes: Yes = False,
+    output: Shown = Output.TEXT,
 ) -> None:
     """Set the vault aside and start an empty one, for who lost every passkey and the recovery key."""
     configuration = load(state)
@@ -68,7 +77,8 @@ def reset(
         configuration = replace(configuration, account_token_file=account_token_file)
     with opened_client(configuration) as client:
         erase_at = client.reset()
-    typer.echo(f"Reset. What was there is erased {shown_time(erase_at)}, unless one of its passkeys reopens it before.")
+    said = f"Reset. What was there is erased {shown_time(erase_at)}, unless one of its passkeys reopens it before."
+    tell(output, said, erase_at=erase_at)
 
 
 def reopen(
@@ -78,6 +88,7 @@ def reopen(
     mode: ChosenMode = None,
     recovery_key_file: KeyFile = None,
     recovery_key_prompt: KeyPrompt = False,
+    output: Shown = Output.TEXT,
 ) -> None:
     """Bring back what a reset has set aside, in place of the newer vault; or open one that is closed."""
     configuration = load(state)
@@ -88,7 +99,7 @@ def reopen(
             client.reopen_set_aside(by, mode=mode)
         else:
             client.reopen_closed(by, mode=mode)
-    typer.echo("Reopened. Restore once, so that this device knows what to back up to.")
+    tell(output, "Reopened. Restore once, so that this device knows what to back up to.", reopened=what)
 
 
 def limits(
@@ -102,6 +113,7 @@ def limits(
     on_exhaustion: Annotated[OnExhaustion | None, typer.Option(help="What happens then.")] = None,
     releases_per_day: Annotated[int | None, typer.Option(help="Releases allowed in a UTC day.")] = None,
     reset_grace_days: Annotated[int | None, typer.Option(help="How long a reset waits before it erases.")] = None,
+    output: Shown = Output.TEXT,
 ) -> None:
     """Show the vault's limits, or with options change them, by a passkey."""
     configuration = load(state)
@@ -119,8 +131,7 @@ def limits(
         )
         if changed != policy:
             client.set_policy(chosen_authenticator(configuration.authenticator), changed, mode=mode)
-    for line in policy_lines(changed):
-        typer.echo(line)
+    tell(output, "\n".join(policy_lines(changed)), policy=changed)
 
 
 def _seconds(listed: str) -> tuple[int, ...]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from strongroom_client.cli.configuration import Configuration, default_state_folder, load_configuration
 from strongroom_client.memory import Mode
-
-FAILED: Final = 1
-"""Exit code of what was refused or found wrong."""
 
 State = Annotated[
     Path | None, typer.Option("--state", help="Folder with strongroom.toml and this device's memory.", file_okay=False)

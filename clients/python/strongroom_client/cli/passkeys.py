@@ -9,6 +9,7 @@ import typer
 from strongroom_client.authenticators.port import Authenticator
 from strongroom_client.cli.opening import chosen_authenticator, opened_client, two_authenticators
 from strongroom_client.cli.options import ChosenMode, KeyFile, KeyPrompt, State, Yes, load
+from strongroom_client.cli.output import Output, Shown, tell
 from strongroom_client.cli.recovery_keys import given_recovery_key
 from strongroom_client.client import VaultClient
 from strongroom_client.recovery_key import RecoveryKey
@@ -26,6 +27,7 @@ def add(
     mode: ChosenMode = None,
     recovery_key_file: KeyFile = None,
     recovery_key_prompt: KeyPrompt = False,
+    output: Shown = Output.TEXT,
 ) -> None:
     """Add a passkey on another authenticator, let in by one that the vault knows or by the recovery key."""
     configuration = load(state)
@@ -37,11 +39,14 @@ def add(
         by, further = key, chosen_authenticator(configuration.further_authenticator)
     with opened_client(configuration) as client:
         added = client.add_passkey(further, user_name=user_name, by=by, mode=mode)
-    typer.echo(f"Added {added.credential_id.hex()[:16]}..., and opened the vault with it once.")
+    said = f"Added {added.credential_id.hex()[:16]}..., and opened the vault with it once."
+    tell(output, said, credential_id=added.credential_id)
 
 
 @app.command()
-def remove(passkey: Named, *, state: State = None, mode: ChosenMode = None, yes: Yes = False) -> None:
+def remove(
+    passkey: Named, *, state: State = None, mode: ChosenMode = None, yes: Yes = False, output: Shown = Output.TEXT
+) -> None:
     """Remove a passkey. Backups from here then use a fresh key; on other devices once they have restored."""
     configuration = load(state)
     with opened_client(configuration) as client:
@@ -49,17 +54,17 @@ def remove(passkey: Named, *, state: State = None, mode: ChosenMode = None, yes:
         if not yes:
             typer.confirm(f"Remove the passkey {credential_id.hex()[:16]}...?", abort=True, err=True)
         client.remove_passkey(chosen_authenticator(configuration.authenticator), credential_id, mode=mode)
-    typer.echo("Removed. What is backed up from now on does not open with it.")
+    tell(output, "Removed. What is backed up from now on does not open with it.", removed=credential_id)
 
 
 @app.command()
-def trust(passkey: Named, *, state: State = None, mode: ChosenMode = None) -> None:
+def trust(passkey: Named, *, state: State = None, mode: ChosenMode = None, output: Shown = Output.TEXT) -> None:
     """Trust a passkey again that was quarantined because its counter went back; another passkey signs."""
     configuration = load(state)
     with opened_client(configuration) as client:
         credential_id = _find(client, passkey)
         client.lift_quarantine(chosen_authenticator(configuration.authenticator), credential_id, mode=mode)
-    typer.echo("Trusted again.")
+    tell(output, "Trusted again.", trusted=credential_id)
 
 
 def _find(client: VaultClient, beginning: str) -> bytes:

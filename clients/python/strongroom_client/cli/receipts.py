@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from strongroom_client.cli.configuration import Configuration
+from strongroom_client.cli.exit_codes import ExitCode
 from strongroom_client.cli.opening import opened_client
-from strongroom_client.cli.options import FAILED, State, load
+from strongroom_client.cli.options import State, load
+from strongroom_client.cli.output import Output, Shown
 from strongroom_client.cli.showing import as_json, shown_time
 from strongroom_client.memory_folder import MemoryFolder
 from strongroom_client.receipts.format import Accepted, CutShort, Dropped, KeptLine, KeptReceipt
@@ -19,19 +21,18 @@ from strongroom_client.verification.kept_receipts import Examination, Finding, e
 
 app = typer.Typer(help="The vault's receipts, kept on this device.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Show it for programs.")]
 Compare = Annotated[bool, typer.Option("--history", help="Ask the vault for its history, and compare.")]
 
 
 @app.command("list")
-def list_receipts(*, state: State = None, json: Json = False) -> None:
+def list_receipts(*, state: State = None, output: Shown = Output.TEXT) -> None:
     """Show the kept receipts, oldest first, without checking them. Needs no network."""
     configuration = load(state)
     if configuration.settings.trust.unpinned:
         typer.secho("Warning: no identity key is pinned, so that receipts prove nothing.", err=True)
     with MemoryFolder(configuration.memory_root, owner=configuration.settings.owner) as folder:
         lines = folder.receipts()
-    if json:
+    if output is Output.JSON:
         typer.echo(as_json(lines))
         return
     for line in lines:
@@ -39,10 +40,10 @@ def list_receipts(*, state: State = None, json: Json = False) -> None:
 
 
 @app.command()
-def verify(*, state: State = None, json: Json = False, history: Compare = False) -> None:
+def verify(*, state: State = None, output: Shown = Output.TEXT, history: Compare = False) -> None:
     """Check all kept receipts: by the pinned identity keys, and one with another. Needs no network but for --history.
 
-    Exit code 1 names at least one that is wrong, or that the vault has forgotten or changed.
+    Exit code 9 names at least one that is wrong, or that the vault has forgotten or changed.
     """
     configuration = load(state)
     examination = _examine(configuration)
@@ -50,13 +51,13 @@ def verify(*, state: State = None, json: Json = False, history: Compare = False)
     if history:
         with opened_client(configuration) as client:
             compared = client.compare_receipts()
-    if json:
+    if output is Output.JSON:
         typer.echo(as_json({"examination": examination, "history": compared}))
     else:
         for said in _said(examination, compared):
             typer.echo(said)
     if compared or not examination.is_sound:
-        sys.exit(FAILED)
+        sys.exit(ExitCode.FOUND_WRONG)
 
 
 def _examine(configuration: Configuration) -> Examination:

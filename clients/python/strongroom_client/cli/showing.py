@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from enum import Enum, unique
+from enum import Enum
+from pathlib import Path
 
 from google.protobuf.message import Message
 
@@ -16,14 +17,6 @@ from strongroom_client.memory import AccountMemory
 from strongroom_client.notices import Notice
 
 _DAY_SECONDS = 24 * 3600
-
-
-@unique
-class Output(Enum):
-    """How to show something."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 def as_json(value: object) -> str:
@@ -97,6 +90,8 @@ def _plain(value: object) -> object:
             shown = value.SerializeToString().hex()
         case Enum():
             shown = value.value
+        case Path():
+            shown = str(value)
         case dict():
             shown = {name: _plain(one) for name, one in value.items()}
         case tuple():
