@@ -25,6 +25,7 @@
     │   └── VaultFault                the vault says that it is broken inside
     ├── NotProven                 an answer is not what an honest vault would have given: nothing of it is used
     │   ├── StatementMismatch         a ceremony is not about what was asked; the authenticator was not asked
+    │   │   └── ModeNotExpected           the vault alone holds the envelope, which this device was never told
     │   ├── ReceiptInvalid            an answer is not signed by an identity key that counts
     │   ├── BundleInvalid             a key bundle is not to be trusted
     │   ├── ReplyMismatch             a signed answer does not fit what was asked or is known
@@ -33,6 +34,8 @@
     └── DeviceError               this device: its memory, its authenticator's abilities, its settings
         ├── PrfUnavailable            the passkey gives no PRF output
         ├── PrfUnstable               the passkey's PRF gave two different outputs
+        ├── NewestUnopened            what opened is not the newest envelope, which a change would go by
+        ├── ModeAlready               the envelope is locked as asked already
         ├── MemoryFault               what the device remembers cannot be read or kept
         └── AccountTokenMissing       there is no account token to send
 
@@ -76,7 +79,16 @@ class InvalidRequest(VaultRefused):
 
 
 class BeginAgain(VaultRefused):
-    """The ceremony is over, because another change came first or its time ran out. A new one needs a new prompt."""
+    """The ceremony is over, because another change came first or its time ran out. A new one needs a new prompt.
+
+    Also said by this client itself, before any prompt, where what it is about to store goes by an envelope that is not
+    the newest any more: it would undo what another device did.
+    """
+
+    def __init__(self, reason: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(reason, retry_after_seconds=retry_after_seconds)
+        said = f"another change of the vault came first, or the time ran out ({reason}); this one changed nothing"
+        self.args = (said,)
 
 
 class NotVerified(VaultRefused):
@@ -167,6 +179,10 @@ class StatementMismatch(NotProven):
     """A ceremony is not about what this client asked; found before the authenticator was asked for anything."""
 
 
+class ModeNotExpected(StatementMismatch):
+    """The envelope is said to be of mode vault_held, and this device takes that from nobody but its user."""
+
+
 class ReceiptInvalid(NotProven):
     """An answer is not signed, as it is, for this question, by an identity key that counts."""
 
@@ -213,6 +229,14 @@ class PrfUnavailable(DeviceError):
 
 class PrfUnstable(DeviceError):
     """The passkey's PRF gave two different outputs for one input: an envelope locked with it might never open."""
+
+
+class NewestUnopened(DeviceError):
+    """An older envelope opened, the newest did not: a change that goes by the older one could lose what is new."""
+
+
+class ModeAlready(DeviceError):
+    """There is nothing to move: the envelope is locked in that mode already."""
 
 
 class MemoryFault(DeviceError):

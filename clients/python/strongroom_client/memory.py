@@ -41,6 +41,11 @@ class Mode(Enum):
         """The protocol's value."""
         return resources_pb2.MODE_PRF if self is Mode.PRF else resources_pb2.MODE_VAULT_HELD
 
+    @property
+    def no_weaker(self) -> frozenset[Mode]:
+        """The modes that lock at least as well: who expects vault_held may find that the passkeys lock it too."""
+        return frozenset({self, Mode.PRF})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRef:

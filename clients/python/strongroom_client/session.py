@@ -11,6 +11,7 @@ from strongroom_client.errors import UnpinnedVault
 from strongroom_client.memory import AccountMemory, AccountRef
 from strongroom_client.notices import Notice
 from strongroom_client.verification.bundles import Trust
+from strongroom_client.verification.positions import Position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,9 @@ class VaultSettings:
 class Session:
     """Changes as flows learn. `random` draws bytes from the operating system; `told` are notices given already.
 
+    `opened_at` is the position at which this session knows what the newest envelope holds; None before it does. What
+    replaces the envelope is stored at exactly that position: two devices cannot undo each other's changes.
+
     Raises:
         UnpinnedVault: this device has pinned the vault before, and is now told to use it unpinned.
     """
@@ -44,6 +48,7 @@ class Session:
     random: Callable[[int], bytes] = field(repr=False)
     service: Service | None = None
     told: list[Notice] = field(default_factory=list)
+    opened_at: Position | None = None
 
     def __post_init__(self) -> None:
         if self.settings.trust.unpinned and self.memory.pins:

@@ -42,11 +42,12 @@ def test_swapped_envelope_is_refused_although_the_vault_signed_it(enrolled: Enro
         receipt = enrolled.vault.receipt("store", challenge=challenge_of(sent.ceremony), reply=serialized)
         return vault_service_pb2.StoreEnvelopeResponse(reply=serialized, receipt=receipt)
 
-    content = enrolled.client().release(enrolled.authenticator).opened[0].content
+    client = enrolled.client()
+    content = client.release(enrolled.authenticator).opened[0].content
     enrolled.front.spoil_responses[Rpc.STORE_ENVELOPE] = other_envelope
     kept = len(enrolled.memory.about_the_record)
     with pytest.raises(ReplyMismatch, match="another envelope"):
-        enrolled.client().store_envelope(enrolled.authenticator, content)
+        client.store_envelope(enrolled.authenticator, content)
     assert len(enrolled.memory.about_the_record) == kept + 1, "what the vault signed is kept: it proves the cheat"
 
 

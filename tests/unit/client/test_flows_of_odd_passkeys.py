@@ -8,7 +8,7 @@ import pytest
 
 from strongroom_client.authenticators.software import InsecureSoftwareAuthenticator
 from strongroom_client.envelope import WrongPrf
-from strongroom_client.errors import PrfUnavailable, PrfUnstable, StatementMismatch, UnpinnedVault
+from strongroom_client.errors import ModeNotExpected, PrfUnavailable, PrfUnstable, UnpinnedVault
 from strongroom_client.memory import Mode
 from strongroom_client.steps import Rpc
 from tests.fakes.client import CountingAuthenticator, client_of
@@ -76,6 +76,6 @@ def test_vault_held_mode_needs_no_prf_but_a_pin(vault: FakeVault, tmp_path: Path
 def test_vault_held_mode_is_not_taken_unasked_on_a_new_device(vault: FakeVault, tmp_path: Path) -> None:
     without = InsecureSoftwareAuthenticator(state_path=tmp_path / "without", has_prf=False)
     client_of(vault).enroll(without, user_name=ACCOUNT, mode=Mode.VAULT_HELD)
-    with pytest.raises(StatementMismatch, match="another mode"):
+    with pytest.raises(ModeNotExpected, match="it alone holds"):
         client_of(vault).release(without)
     assert client_of(vault).release(without, mode=Mode.VAULT_HELD).opened

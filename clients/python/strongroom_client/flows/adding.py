@@ -12,15 +12,23 @@ from strongroom_client.age_keys import ArchiveIdentity, recipient_of
 from strongroom_client.authenticators.port import Attestation
 from strongroom_client.envelope import PRF_INPUT, WrongPrf
 from strongroom_client.envelope_content import EnvelopeContent, PasskeyRecipient
-from strongroom_client.errors import BeginAgain, PrfUnstable
+from strongroom_client.errors import PrfUnstable
 from strongroom_client.flows.answers import require_uncontested
-from strongroom_client.flows.ceremonies import Begun, begin, expected_mode
+from strongroom_client.flows.ceremonies import Begun, expected_mode
 from strongroom_client.flows.enrolling import USER_HANDLE_BYTES, check_prf, public_credential
+from strongroom_client.flows.locking import lock, prf_identity
 from strongroom_client.flows.messages import attestation_message
 from strongroom_client.flows.releasing import release_once
-from strongroom_client.flows.rewrapping import ADD, Current, complete_change, open_current, request_of, rewrap
+from strongroom_client.flows.rewrapping import (
+    ADD,
+    Current,
+    begin_change,
+    complete_change,
+    open_current,
+    request_of,
+)
 from strongroom_client.flows.signing import ANY_PASSKEY, By, authorize
-from strongroom_client.flows.storing import Stored, prf_identity
+from strongroom_client.flows.storing import Stored
 from strongroom_client.memory import Mode
 from strongroom_client.recovery_key import RecoveryKey
 from strongroom_client.session import Session
@@ -64,10 +72,10 @@ def add_passkey(
     chosen = expected_mode(session, mode)
     by = ANY_PASSKEY if recovery_key is None else By(recovery_key=recovery_key)
     current = yield from open_current(session, mode=chosen, by=by)
-    made = yield from _make(session, user_name=user_name, mode=chosen)
-    stored = yield from _let_in(session, current, made, mode=chosen)
+    made = yield from _make(session, user_name=user_name, mode=current.mode)
+    stored = yield from _let_in(session, current, made)
     try:
-        yield from release_once(session, mode=chosen, by=By(allow=(made.own.credential_id,), further=True))
+        yield from release_once(session, mode=current.mode, by=By(allow=(made.own.credential_id,), further=True))
     except WrongPrf as error:
         raise PrfUnstable("the new passkey does not open the envelope that was locked for it: remove it") from error
     return Addition(credential_id=made.own.credential_id, archive_version=stored.archive_version)
@@ -77,7 +85,7 @@ def _make(session: Session, *, user_name: str, mode: Mode) -> Flow[_Made]:
     user_handle = session.random(USER_HANDLE_BYTES)
     request = request_of(session)
     request.attest.user_handle = user_handle
-    begun = yield from begin(session, request, mode=mode)
+    begun = yield from begin_change(session, request, mode=mode)
     attestation = yield from create_passkey(
         CreatePasskey(
             rp_id=begun.service.rp_id,
@@ -112,16 +120,15 @@ def _evaluate(session: Session, begun: Begun, attestation: Attestation) -> Flow[
     return prf_identity(assertion)
 
 
-def _let_in(session: Session, current: Current, made: _Made, *, mode: Mode) -> Flow[Stored]:
+def _let_in(session: Session, current: Current, made: _Made) -> Flow[Stored]:
     content = _with(current.content, made)
-    rewrapped = rewrap(content, mode=mode, opens=(current.opener.identity, made.identity))
+    passkeys, opens = (*current.passkeys, made.own.credential_id), (current.opener.identity, made.identity)
+    locked = lock(content, mode=current.mode, passkeys=passkeys, opens=opens)
     request = request_of(session)
     request.add_credential.credential_id = made.own.credential_id
     request.add_credential.cose_key_sha256 = hashlib.sha256(made.own.cose_key).digest()
-    request.add_credential.envelope_sha256 = rewrapped.sha256
-    begun = yield from begin(session, request, mode=mode)
-    if begun.checked.position != made.begun.checked.position:
-        raise BeginAgain("BEGIN_AGAIN")  # the vault would say so too, after a prompt for nothing
+    request.add_credential.envelope_sha256 = locked.sha256
+    begun = yield from begin_change(session, request, mode=current.mode)
     signed = yield from authorize(begun, current.by)
     before = begun.credentials
     after = CredentialSet(tuple(sorted((*before.passkeys, made.own))), before.recovery_public_key)
@@ -129,7 +136,7 @@ def _let_in(session: Session, current: Current, made: _Made, *, mode: Mode) -> F
         "attest_ceremony": made.begun.checked.ceremony,
         "attestation": attestation_message(made.attestation),
     }
-    return (yield from complete_change(session, begun, ADD, signed, rewrapped, credentials=after, more=more))
+    return (yield from complete_change(session, begun, ADD, signed, locked, credentials=after, more=more))
 
 
 def _with(content: EnvelopeContent, made: _Made) -> EnvelopeContent:

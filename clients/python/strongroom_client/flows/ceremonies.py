@@ -50,6 +50,7 @@ class Begun:
     checked: CheckedCeremony
     credentials: CredentialSet
     service: Service
+    mode: Mode
     about_set_aside: bool
 
 
@@ -65,8 +66,12 @@ def expected_mode(session: Session, chosen: Mode | None) -> Mode:
     return mode
 
 
-def begin(session: Session, request: ceremony_pb2.CeremonyRequest, *, mode: Mode) -> Flow[Begun]:
+def begin(
+    session: Session, request: ceremony_pb2.CeremonyRequest, *, mode: Mode, may_lock_better: bool = False
+) -> Flow[Begun]:
     """Begin a ceremony for `request`, and check that what came back is about exactly that.
+
+    `may_lock_better`: a vault that was moved from vault_held to PRF elsewhere will do as well; never the other way.
 
     Raises:
         NotProven: it is not.
@@ -76,6 +81,7 @@ def begin(session: Session, request: ceremony_pb2.CeremonyRequest, *, mode: Mode
     answer = yield from _ask(session, serialized)
     listed = credential_set(answer.credentials, recovery_public_key=answer.recovery_public_key)
     memory, owner, now = session.memory, session.settings.owner, session.clock()
+    modes = mode.no_weaker if may_lock_better else frozenset({mode})
     about_set_aside = request.reopen.target == ceremony_pb2.REOPEN_TARGET_SET_ASIDE
     expected = Expected(
         request=serialized,
@@ -83,7 +89,7 @@ def begin(session: Session, request: ceremony_pb2.CeremonyRequest, *, mode: Mode
         account=owner.account,
         rp_id=service.rp_id,
         origin=service.origin,
-        mode=mode.wire,
+        modes=frozenset(one.wire for one in modes),
         known=memory.position,
         listed_digest=listed.digest,
         known_digest=memory.digest_at(memory.position.version, about_set_aside=about_set_aside, now=now),
@@ -92,7 +98,8 @@ def begin(session: Session, request: ceremony_pb2.CeremonyRequest, *, mode: Mode
     )
     checked = check_ceremony(answer.ceremony, expected=expected)
     yield from tell(session, pending_notices(checked.pending))
-    return Begun(checked, listed, service, about_set_aside)
+    found = next(one for one in modes if one.wire == checked.mode)
+    return Begun(checked, listed, service, found, about_set_aside)
 
 
 def _ask(session: Session, request: bytes) -> Flow[vault_service_pb2.BeginCeremonyResponse]:

@@ -23,7 +23,7 @@ def delete(session: Session, *, mode: Mode | None = None) -> Flow[None]:
         opened_archive_version=session.memory.opened_archive_version,
         delete=ceremony_pb2.DeleteOperation(),
     )
-    begun = yield from begin(session, request, mode=expected_mode(session, mode))
+    begun = yield from begin(session, request, mode=expected_mode(session, mode), may_lock_better=True)
     assertion = yield from sign(begun)
     verified = yield from complete(
         session,

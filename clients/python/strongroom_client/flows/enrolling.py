@@ -15,9 +15,10 @@ from strongroom_client.envelope_content import EnvelopeContent, PasskeyRecipient
 from strongroom_client.errors import PrfUnavailable, PrfUnstable, ReplyMismatch, StatementMismatch
 from strongroom_client.flows.answers import learn, parse, require_uncontested
 from strongroom_client.flows.ceremonies import CLIENT_RANDOM_BYTES, Begun, begin, complete, expected_mode
+from strongroom_client.flows.locking import prf_identity
 from strongroom_client.flows.messages import attestation_message
 from strongroom_client.flows.releasing import release_once
-from strongroom_client.flows.storing import prf_identity, store_once
+from strongroom_client.flows.storing import store_once
 from strongroom_client.memory import Mode
 from strongroom_client.recovery_key import RecoveryKey
 from strongroom_client.session import Session
@@ -76,14 +77,14 @@ def enroll(session: Session, *, user_name: str, mode: Mode, recovery_key: Recove
         )
 
     effective = CredentialSet((own,), recovery_public_key=recovery.credential().public_key)
-    stored = yield from store_once(session, first_content, mode=mode, effective=effective)
+    _, stored = yield from store_once(session, first_content, mode=mode, effective=effective)
     try:
-        trial, _ = yield from release_once(session, mode=mode)
+        trial = yield from release_once(session, mode=mode)
     except WrongPrf as error:
         raise PrfUnstable(
             "the envelope does not open with the passkey that locked it: delete this vault, and enroll another passkey"
         ) from error
-    newest = trial.opened[0]
+    newest = trial.released.opened[0]
     if newest.archive_version != stored.archive_version or newest.content.archive_identities != (identity,):
         raise ReplyMismatch("the vault released another envelope than the one just stored")
     return Enrollment(

@@ -19,7 +19,7 @@ def lift_quarantine(session: Session, credential_id: bytes, *, mode: Mode | None
     require_uncontested(session)
     request = request_of(session)
     request.lift_quarantine.credential_id = credential_id
-    begun = yield from begin(session, request, mode=expected_mode(session, mode))
+    begun = yield from begin(session, request, mode=expected_mode(session, mode), may_lock_better=True)
     others = tuple(one for one in begun.credentials.ids if one != credential_id)
     signed = yield from authorize(begun, By(allow=others))
     verified = yield from complete(
@@ -38,7 +38,7 @@ def set_policy(session: Session, policy: Policy, *, mode: Mode | None = None) ->
     require_uncontested(session)
     request = request_of(session)
     request.set_policy.policy.CopyFrom(policy_message(policy))
-    begun = yield from begin(session, request, mode=expected_mode(session, mode))
+    begun = yield from begin(session, request, mode=expected_mode(session, mode), may_lock_better=True)
     signed = yield from authorize(begun, ANY_PASSKEY)
     verified = yield from complete(
         session,

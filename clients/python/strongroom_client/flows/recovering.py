@@ -6,8 +6,15 @@ from dataclasses import dataclass, field, replace
 
 from strongroom_client.age_keys import recipient_of
 from strongroom_client.flows.answers import require_uncontested
-from strongroom_client.flows.ceremonies import begin, expected_mode
-from strongroom_client.flows.rewrapping import SET_RECOVERY, complete_change, open_current, request_of, rewrap
+from strongroom_client.flows.ceremonies import expected_mode
+from strongroom_client.flows.locking import lock
+from strongroom_client.flows.rewrapping import (
+    SET_RECOVERY,
+    begin_change,
+    complete_change,
+    open_current,
+    request_of,
+)
 from strongroom_client.flows.signing import authorize
 from strongroom_client.memory import Mode
 from strongroom_client.recovery_key import SEED_BYTES, RecoveryKey
@@ -39,12 +46,13 @@ def set_recovery(
     key = RecoveryKey(session.random(SEED_BYTES)) if recovery_key is None else recovery_key
     current = yield from open_current(session, mode=chosen)
     content = replace(current.content, recovery_recipient=recipient_of(key.age_identity()))
-    rewrapped = rewrap(content, mode=chosen, opens=(current.opener.identity, key.age_identity()))
+    opens = (current.opener.identity, key.age_identity())
+    locked = lock(content, mode=current.mode, passkeys=current.passkeys, opens=opens)
     request = request_of(session)
     request.set_recovery.recovery_public_key = key.credential().public_key
-    request.set_recovery.envelope_sha256 = rewrapped.sha256
-    begun = yield from begin(session, request, mode=chosen)
+    request.set_recovery.envelope_sha256 = locked.sha256
+    begun = yield from begin_change(session, request, mode=current.mode)
     signed = yield from authorize(begun, current.by)
     after = CredentialSet(begun.credentials.passkeys, key.credential().public_key)
-    stored = yield from complete_change(session, begun, SET_RECOVERY, signed, rewrapped, credentials=after)
+    stored = yield from complete_change(session, begun, SET_RECOVERY, signed, locked, credentials=after)
     return RecoveryChange(recovery_key=key, archive_version=stored.archive_version)

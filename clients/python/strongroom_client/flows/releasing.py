@@ -56,6 +56,16 @@ class Released:
         return tuple(dict.fromkeys(one for envelope in self.opened for one in envelope.content.archive_identities))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A release, who signed for it, and so opened, how the vault says that the envelope is locked, and its passkeys."""
+
+    released: Released
+    opener: Signed
+    mode: Mode
+    passkeys: tuple[bytes, ...]
+
+
 def release(session: Session, *, mode: Mode | None = None, recovery_key: RecoveryKey | None = None) -> Flow[Released]:
     """Release and open the envelopes. One prompt; a second one if another change came between.
 
@@ -67,12 +77,13 @@ def release(session: Session, *, mode: Mode | None = None, recovery_key: Recover
     """
     require_uncontested(session)
     chosen = expected_mode(session, mode)
-    released, _ = yield from once_more(lambda: release_once(session, mode=chosen, by=By(recovery_key=recovery_key)))
-    return released
+    opening = yield from once_more(lambda: release_once(session, mode=chosen, by=By(recovery_key=recovery_key)))
+    return opening.released
 
 
-def release_once(session: Session, *, mode: Mode, by: By = ANY_PASSKEY) -> Flow[tuple[Released, Signed]]:
-    """Release in one ceremony; also return who signed, and so opened."""
+def release_once(session: Session, *, mode: Mode, by: By = ANY_PASSKEY) -> Flow[Opening]:
+    """Release in one ceremony. Where `mode` is vault_held, a vault that was moved to PRF meanwhile is as good."""
+    session.opened_at = None
     private_key = X25519PrivateKey.from_private_bytes(session.random(32))
     request = ceremony_pb2.CeremonyRequest(
         client_random=session.random(CLIENT_RANDOM_BYTES),
@@ -82,8 +93,8 @@ def release_once(session: Session, *, mode: Mode, by: By = ANY_PASSKEY) -> Flow[
             suite=resources_pb2.HPKE_SUITE_X25519_SHA256_AES256GCM,
         ),
     )
-    begun = yield from begin(session, request, mode=mode)
-    signed = yield from authorize(begun, by, opens=mode)
+    begun = yield from begin(session, request, mode=mode, may_lock_better=True)
+    signed = yield from authorize(begun, by, opens=begun.mode)
     verified = yield from complete(
         session,
         begun,
@@ -97,10 +108,13 @@ def release_once(session: Session, *, mode: Mode, by: By = ANY_PASSKEY) -> Flow[
     opened = open_from_vault(sealed, private_key=private_key, challenge=begun.checked.challenge)
     envelopes = parse(vault_service_pb2.ReleasedEnvelopes, opened).envelopes
     yield from _forget_another_life(session, envelopes)
-    _check_envelopes(envelopes, session=session, mode=mode)
-    released = _open_all(envelopes, identity=signed.identity)
-    yield from remember_opened(session, released.opened[0], mode=mode)
-    return released, signed
+    _check_envelopes(envelopes, session=session, mode=begun.mode)
+    released = _open_all(envelopes, mode=begun.mode, identity=signed.identity)
+    newest = released.opened[0]
+    if newest.archive_version == envelopes[0].archive_version:
+        session.opened_at = verified.position
+    yield from remember_opened(session, newest, mode=begun.mode)
+    return Opening(released=released, opener=signed, mode=begun.mode, passkeys=begun.credentials.ids)
 
 
 def _forget_another_life(session: Session, envelopes: Sequence[vault_service_pb2.ReleasedEnvelope]) -> Flow[None]:
@@ -129,12 +143,14 @@ def _check_envelopes(envelopes: Sequence[vault_service_pb2.ReleasedEnvelope], *,
         raise ReplyMismatch("the vault released an envelope locked in another mode than this account's")
 
 
-def _open_all(envelopes: Sequence[vault_service_pb2.ReleasedEnvelope], *, identity: ArchiveIdentity | None) -> Released:
+def _open_all(
+    envelopes: Sequence[vault_service_pb2.ReleasedEnvelope], *, mode: Mode, identity: ArchiveIdentity | None
+) -> Released:
     opened: list[OpenedEnvelope] = []
     unopened: list[tuple[int, EnvelopeError]] = []
     for one in envelopes:
         try:
-            content = _open(one.envelope, identity)
+            content = _open(one.envelope, mode=mode, identity=identity)
         except EnvelopeError as error:
             unopened.append((one.archive_version, error))
         else:
@@ -144,8 +160,10 @@ def _open_all(envelopes: Sequence[vault_service_pb2.ReleasedEnvelope], *, identi
     return Released(opened=tuple(opened), unopened=tuple(unopened))
 
 
-def _open(envelope: bytes, identity: ArchiveIdentity | None) -> EnvelopeContent:
-    return decode_vault_held_envelope(envelope) if identity is None else open_envelope(envelope, identity=identity)
+def _open(envelope: bytes, *, mode: Mode, identity: ArchiveIdentity | None) -> EnvelopeContent:
+    if mode is Mode.PRF and identity is not None:
+        return open_envelope(envelope, identity=identity)
+    return decode_vault_held_envelope(envelope)
 
 
 def remember_opened(session: Session, newest: OpenedEnvelope, *, mode: Mode) -> Flow[None]:

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 from strongroom_client.age_keys import KEY_BYTES, ArchiveIdentity
 from strongroom_client.flows.answers import require_uncontested
-from strongroom_client.flows.ceremonies import begin, expected_mode
+from strongroom_client.flows.ceremonies import expected_mode
+from strongroom_client.flows.locking import Locked, lock
 from strongroom_client.flows.reading import ask_vault
 from strongroom_client.flows.rewrapping import (
     REMOVE,
     Current,
-    Rewrapped,
+    begin_change,
     complete_change,
     open_current,
     request_of,
-    rewrap,
 )
 from strongroom_client.flows.signing import By, authorize
 from strongroom_client.flows.storing import Stored
@@ -40,19 +40,18 @@ def remove_passkey(session: Session, credential_id: bytes, *, mode: Mode | None 
     known = session.memory.credentials
     others = tuple(one for one in (() if known is None else known.ids) if one != credential_id)
     current = yield from open_current(session, mode=chosen, by=By(allow=others or None))
-    fresh = ArchiveIdentity(session.random(KEY_BYTES))
-    rewrapped = _without(current, credential_id, fresh=fresh, mode=chosen)
+    locked = _without(current, credential_id, fresh=ArchiveIdentity(session.random(KEY_BYTES)))
     request = request_of(session)
     request.remove_credential.credential_id = credential_id
-    request.remove_credential.envelope_sha256 = rewrapped.sha256
-    begun = yield from begin(session, request, mode=chosen)
+    request.remove_credential.envelope_sha256 = locked.sha256
+    begun = yield from begin_change(session, request, mode=current.mode)
     signed = yield from authorize(begun, current.by)
     passkeys = tuple(one for one in begun.credentials.passkeys if one.credential_id != credential_id)
     left = CredentialSet(passkeys, begun.credentials.recovery_public_key)
-    return (yield from complete_change(session, begun, REMOVE, signed, rewrapped, credentials=left))
+    return (yield from complete_change(session, begun, REMOVE, signed, locked, credentials=left))
 
 
-def _without(current: Current, credential_id: bytes, *, fresh: ArchiveIdentity, mode: Mode) -> Rewrapped:
+def _without(current: Current, credential_id: bytes, *, fresh: ArchiveIdentity) -> Locked:
     content, opener = current.content, current.opener
     left = replace(
         content,
@@ -60,4 +59,5 @@ def _without(current: Current, credential_id: bytes, *, fresh: ArchiveIdentity, 
         passkey_recipients=tuple(one for one in content.passkey_recipients if one.credential_id != credential_id),
     )
     opens = () if opener.credential_id == credential_id else (opener.identity,)
-    return rewrap(left, mode=mode, opens=opens)
+    passkeys = tuple(one for one in current.passkeys if one != credential_id)
+    return lock(left, mode=current.mode, passkeys=passkeys, opens=opens)

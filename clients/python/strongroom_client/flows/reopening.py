@@ -30,7 +30,7 @@ def reopen_set_aside(
     memory = session.memory
     back = replace(
         memory,
-        mode=expected_mode(session, mode),
+        mode=begun.mode,
         life=None if memory.life is None else memory.life + 1,
         pending=Pending(account_erase_at=begun.checked.pending.account_erase_at),
         opened_archive_version=0,
@@ -58,7 +58,7 @@ def _reopen(
     require_uncontested(session)
     request = request_of(session)
     request.reopen.target = target
-    begun = yield from begin(session, request, mode=expected_mode(session, mode))
+    begun = yield from begin(session, request, mode=expected_mode(session, mode), may_lock_better=True)
     signed = yield from authorize(begun, By(recovery_key=recovery_key))
     verified = yield from complete(
         session,

@@ -3,11 +3,14 @@
 The passkey or recovery key that opens the envelope also signs for the change: who cannot open it cannot lock it anew.
 The request names the hash of the new envelope, so that the signature is for exactly that one, and no other passkey need
 be there: the envelope's content has the recipients of all.
+
+Two devices at once: a change begins at exactly the state of the record at which its envelope was released, else it is
+given up before anybody signs. What another device has stored meanwhile (a passkey, a fresh archive identity) would be
+missing from what this one is about to store.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,11 +19,11 @@ from types import MappingProxyType
 from google.protobuf.message import Message
 
 from strongroom.v1 import ceremony_pb2, vault_service_pb2
-from strongroom_client.age_keys import ArchiveIdentity
-from strongroom_client.envelope import encode_vault_held_envelope, open_envelope, seal_envelope
 from strongroom_client.envelope_content import EnvelopeContent
+from strongroom_client.errors import BeginAgain, NewestUnopened
 from strongroom_client.flows.answers import SignedAnswer, learn, parse
-from strongroom_client.flows.ceremonies import CLIENT_RANDOM_BYTES, Begun, complete
+from strongroom_client.flows.ceremonies import CLIENT_RANDOM_BYTES, Begun, begin, complete
+from strongroom_client.flows.locking import Locked
 from strongroom_client.flows.releasing import OpenedEnvelope, release_once, remember_opened
 from strongroom_client.flows.signing import ANY_PASSKEY, By, Signed
 from strongroom_client.flows.storing import Stored, StoredReply, check_stored
@@ -70,48 +73,46 @@ SET_RECOVERY = Completion(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Current:
-    """What the envelope holds now, who has opened it, and who therefore is to sign for the change."""
+    """What the envelope holds now and how it is locked, and who has opened it and is therefore to sign for the change.
+
+    `passkeys` are the ids of all that the vault knows.
+    """
 
     content: EnvelopeContent
+    mode: Mode
+    passkeys: tuple[bytes, ...]
     opener: Signed
     by: By = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rewrapped:
-    """The new content, and the envelope that it is locked in."""
-
-    content: EnvelopeContent
-    envelope: bytes = field(repr=False)
-    mode: Mode
-
-    @property
-    def sha256(self) -> bytes:
-        """What the request names."""
-        return hashlib.sha256(self.envelope).digest()
-
-
 def open_current(session: Session, *, mode: Mode, by: By = ANY_PASSKEY) -> Flow[Current]:
-    """Release and open the envelope. One prompt, unless the recovery key opens it."""
-    released, opener = yield from release_once(session, mode=mode, by=by)
-    content = replace(released.opened[0].content, archive_identities=released.identities())
-    same = by if by.recovery_key is not None else By(allow=(opener.credential_id,))
-    return Current(content=content, opener=opener, by=same)
-
-
-def rewrap(content: EnvelopeContent, *, mode: Mode, opens: tuple[ArchiveIdentity | None, ...]) -> Rewrapped:
-    """Lock `content` anew, in mode PRF only so that all identities in `opens` do open it.
+    """Release and open the newest envelope. One prompt, unless the recovery key opens it.
 
     Raises:
-        WrongPrf: one does not.
+        NewestUnopened: only an older one opened, which does not have what the newest may have.
     """
-    if mode is Mode.VAULT_HELD:
-        return Rewrapped(content=content, envelope=encode_vault_held_envelope(content), mode=mode)
-    envelope = seal_envelope(content)
-    for identity in opens:
-        if identity is not None:
-            open_envelope(envelope, identity=identity)
-    return Rewrapped(content=content, envelope=envelope, mode=mode)
+    opening = yield from release_once(session, mode=mode, by=by)
+    if session.opened_at is None:
+        version, _ = opening.released.unopened[0]
+        raise NewestUnopened(
+            f"the newest envelope (archive keys of version {version}) does not open, so nothing is changed"
+        )
+    released, opener = opening.released, opening.opener
+    content = replace(released.opened[0].content, archive_identities=released.identities())
+    same = by if by.recovery_key is not None else By(allow=(opener.credential_id,))
+    return Current(content=content, mode=opening.mode, passkeys=opening.passkeys, opener=opener, by=same)
+
+
+def begin_change(session: Session, request: ceremony_pb2.CeremonyRequest, *, mode: Mode) -> Flow[Begun]:
+    """Begin a ceremony that replaces the envelope, where this session knows what the newest one holds.
+
+    Raises:
+        BeginAgain: another change came since it was opened; nobody was asked to sign.
+    """
+    begun = yield from begin(session, request, mode=mode)
+    if begun.checked.position != session.opened_at:
+        raise BeginAgain("BEGIN_AGAIN")
+    return begun
 
 
 def request_of(session: Session) -> ceremony_pb2.CeremonyRequest:
@@ -127,7 +128,7 @@ def complete_change(
     begun: Begun,
     completion: Completion,
     signed: Signed,
-    rewrapped: Rewrapped,
+    locked: Locked,
     *,
     credentials: CredentialSet,
     more: Mapping[str, object] = _NOTHING,
@@ -142,7 +143,7 @@ def complete_change(
         ceremony=begun.checked.ceremony,
         assertion=signed.message,
         sealed_envelope=seal_to_vault(
-            rewrapped.envelope, transport_key=bundle.transport_key, challenge=begun.checked.challenge
+            locked.envelope, transport_key=bundle.transport_key, challenge=begun.checked.challenge
         ),
         transport_key_id=bundle.transport_key_id,
         **more,
@@ -151,7 +152,8 @@ def complete_change(
         session, begun, completion.rpc, message, completion.response, receipt_for=completion.receipt_for
     )
     yield from learn(session, verified, memory=session.memory, credentials=credentials)
-    stored = check_stored(completion.read_reply(verified.reply), verified, envelope=rewrapped.envelope)
-    opened = OpenedEnvelope(archive_version=stored.archive_version, confirmed=False, content=rewrapped.content)
-    yield from remember_opened(session, opened, mode=rewrapped.mode)
+    stored = check_stored(completion.read_reply(verified.reply), verified, envelope=locked.envelope)
+    session.opened_at = verified.position
+    opened = OpenedEnvelope(archive_version=stored.archive_version, confirmed=False, content=locked.content)
+    yield from remember_opened(session, opened, mode=locked.mode)
     return stored

@@ -8,8 +8,8 @@ from strongroom.v1 import resources_pb2
 from strongroom_client.age_keys import ArchiveIdentity
 from strongroom_client.errors import ReplyMismatch
 from strongroom_client.flows.ceremonies import Begun, sign
+from strongroom_client.flows.locking import prf_identity
 from strongroom_client.flows.messages import assertion_message, recovery_message
-from strongroom_client.flows.storing import prf_identity
 from strongroom_client.memory import Mode
 from strongroom_client.recovery_key import RecoveryKey
 from strongroom_client.steps import Flow
@@ -40,7 +40,7 @@ class Signed:
     Attributes:
         message: what to send.
         credential_id: the passkey; empty for the recovery key.
-        identity: opens envelopes of mode PRF; None where there is no need, and in mode vault_held.
+        identity: opens envelopes of mode PRF; None where the passkey gives no PRF output.
     """
 
     message: resources_pb2.Assertion
@@ -61,8 +61,8 @@ def authorize(begun: Begun, by: By, *, opens: Mode | None = None) -> Flow[Signed
         if credential.public_key != begun.credentials.recovery_public_key:
             raise ReplyMismatch("this recovery key is not the one that the vault knows")
         message = recovery_message(credential, challenge=begun.checked.challenge)
-        identity = by.recovery_key.age_identity() if opens is Mode.PRF else None
-        return Signed(message=message, credential_id=b"", identity=identity)
+        return Signed(message=message, credential_id=b"", identity=by.recovery_key.age_identity())
     assertion = yield from sign(begun, allow=by.allow, further=by.further)
-    identity = prf_identity(assertion) if opens is Mode.PRF else None
+    has_prf = opens is Mode.PRF or assertion.prf_output is not None
+    identity = prf_identity(assertion) if has_prf else None
     return Signed(message=assertion_message(assertion), credential_id=assertion.credential_id, identity=identity)

@@ -8,16 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from strongroom.v1 import ceremony_pb2, vault_service_pb2
-from strongroom_client.age_keys import ArchiveIdentity
 from strongroom_client.authenticators.port import Assertion
-from strongroom_client.envelope import (
-    encode_vault_held_envelope,
-    open_envelope,
-    passkey_identity,
-    seal_envelope,
-)
 from strongroom_client.envelope_content import EnvelopeContent
-from strongroom_client.errors import PrfUnavailable, ReplyMismatch
+from strongroom_client.errors import BeginAgain, NewestUnopened, ReplyMismatch
 from strongroom_client.fields import hash_fields
 from strongroom_client.flows.answers import Verified, learn, parse, require_uncontested
 from strongroom_client.flows.ceremonies import (
@@ -26,9 +19,9 @@ from strongroom_client.flows.ceremonies import (
     begin,
     complete,
     expected_mode,
-    once_more,
     sign,
 )
+from strongroom_client.flows.locking import Locked, lock, prf_identity
 from strongroom_client.flows.messages import assertion_message
 from strongroom_client.hpke import seal_to_vault
 from strongroom_client.memory import Mode
@@ -62,36 +55,50 @@ class Stored:
 
 
 def store(session: Session, content: EnvelopeContent, *, mode: Mode | None = None) -> Flow[Stored]:
-    """Store `content` as a new archive version. One prompt; a second one if another change came between.
+    """Store `content` as a new archive version, in place of what this session has opened before. One prompt.
 
     Raises:
+        NewestUnopened: this session has not opened the newest envelope, which `content` would replace.
+        BeginAgain: another change came since it did; nobody was asked to sign. Release, and decide anew.
+        ReplyMismatch: `content` is not for exactly the passkeys that the vault knows.
         WrongPrf: the passkey used does not open the envelope, so that it was not sent.
         PrfUnavailable: the passkey gives no PRF output.
     """
     require_uncontested(session)
     chosen = expected_mode(session, mode)
-
-    return (
-        yield from once_more(lambda: store_once(session, lambda _begun, _made: content, mode=chosen, effective=None))
-    )
+    if session.opened_at is None:
+        raise NewestUnopened("release first: what is stored replaces the newest envelope, whatever that holds")
+    _, stored = yield from store_once(session, lambda _begun, _made: content, mode=chosen)
+    return stored
 
 
 def store_once(
-    session: Session, content_for: ContentFor, *, mode: Mode, effective: CredentialSet | None
-) -> Flow[Stored]:
+    session: Session,
+    content_for: ContentFor,
+    *,
+    mode: Mode,
+    to: Mode | None = None,
+    effective: CredentialSet | None = None,
+) -> Flow[tuple[Locked, Stored]]:
     """Store what `content_for` makes of the ceremony and the assertion, in one ceremony.
 
-    `effective` are the credentials after a first store, which makes the recovery credential effective; None else.
+    `to` is the mode that it is locked in; None for `mode`, that of the envelope before. `effective` are the credentials
+    after a first store, which makes the recovery credential effective; None else.
     """
+    lock_in = to or mode
     secret = session.random(SECRET_BYTES)
     request = ceremony_pb2.CeremonyRequest(
         client_random=session.random(CLIENT_RANDOM_BYTES),
         opened_archive_version=session.memory.opened_archive_version,
-        store=ceremony_pb2.StoreOperation(secret_sha256=hash_fields(_SECRET_LABEL, secret), mode=mode.wire),
+        store=ceremony_pb2.StoreOperation(secret_sha256=hash_fields(_SECRET_LABEL, secret), mode=lock_in.wire),
     )
     begun = yield from begin(session, request, mode=mode)
+    if effective is None and begun.checked.position != session.opened_at:
+        raise BeginAgain("BEGIN_AGAIN")
     assertion = yield from sign(begun)
-    envelope = lock_envelope(content_for(begun, assertion), mode=mode, assertion=assertion)
+    opens = (prf_identity(assertion) if lock_in is Mode.PRF else None,)
+    content = content_for(begun, assertion)
+    locked = lock(content, mode=lock_in, passkeys=begun.credentials.ids, opens=opens)
     bundle = begun.service.bundle
     verified = yield from complete(
         session,
@@ -101,7 +108,7 @@ def store_once(
             ceremony=begun.checked.ceremony,
             assertion=assertion_message(assertion),
             sealed_envelope=seal_to_vault(
-                secret + envelope, transport_key=bundle.transport_key, challenge=begun.checked.challenge
+                secret + locked.envelope, transport_key=bundle.transport_key, challenge=begun.checked.challenge
             ),
             transport_key_id=bundle.transport_key_id,
         ),
@@ -109,8 +116,10 @@ def store_once(
         receipt_for=ReceiptFor.STORE,
     )
     credentials = begun.credentials if effective is None else effective
-    yield from learn(session, verified, memory=replace(session.memory, mode=mode), credentials=credentials)
-    return check_stored(parse(vault_service_pb2.StoreReply, verified.reply), verified, envelope=envelope)
+    yield from learn(session, verified, memory=replace(session.memory, mode=lock_in), credentials=credentials)
+    stored = check_stored(parse(vault_service_pb2.StoreReply, verified.reply), verified, envelope=locked.envelope)
+    session.opened_at = verified.position
+    return locked, stored
 
 
 def check_stored(reply: StoredReply, verified: Verified, *, envelope: bytes) -> Stored:
@@ -124,28 +133,3 @@ def check_stored(reply: StoredReply, verified: Verified, *, envelope: bytes) -> 
     if reply.archive_version != verified.position.version:
         raise ReplyMismatch("the vault gave the envelope another archive version than its record's")
     return Stored(archive_version=reply.archive_version)
-
-
-def lock_envelope(content: EnvelopeContent, *, mode: Mode, assertion: Assertion) -> bytes:
-    """Return `content` locked in `mode`; in PRF mode only if the passkey just used opens it.
-
-    Raises:
-        PrfUnavailable: the passkey gives no PRF output.
-        WrongPrf: it does not open it.
-    """
-    if mode is Mode.VAULT_HELD:
-        return encode_vault_held_envelope(content)
-    envelope = seal_envelope(content)
-    open_envelope(envelope, identity=prf_identity(assertion))
-    return envelope
-
-
-def prf_identity(assertion: Assertion) -> ArchiveIdentity:
-    """Return the age identity of the passkey that made `assertion`.
-
-    Raises:
-        PrfUnavailable: it gave no PRF output.
-    """
-    if assertion.prf_output is None:
-        raise PrfUnavailable("this passkey gives no PRF output, which the default mode needs")
-    return passkey_identity(prf_output=assertion.prf_output, credential_id=assertion.credential_id)

@@ -18,7 +18,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from strongroom.v1 import ceremony_pb2, resources_pb2
 from strongroom_client.clock import Millis
-from strongroom_client.errors import StatementMismatch
+from strongroom_client.errors import ModeNotExpected, StatementMismatch
 from strongroom_client.fields import hash_fields
 from strongroom_client.pending import Pending
 from strongroom_client.timestamps import millis_of, optional_millis
@@ -42,7 +42,7 @@ class Expected:
         tenant, account: whose ceremony it is.
         rp_id: as the vault's signed description has it.
         origin: the origin that the authenticator will be told.
-        mode: how the envelope is, or will be, locked.
+        modes: how the envelope may be, or will be, locked.
         known: version and head that this device remembers.
         listed_digest: digest of the credentials listed beside the ceremony.
         known_digest: digest of the credentials that this device remembers at `known`; None where it remembers none.
@@ -55,7 +55,7 @@ class Expected:
     account: str
     rp_id: str
     origin: str
-    mode: resources_pb2.Mode.ValueType
+    modes: frozenset[resources_pb2.Mode.ValueType]
     known: Position
     listed_digest: bytes
     known_digest: bytes | None
@@ -67,12 +67,14 @@ class Expected:
 class CheckedCeremony:
     """A ceremony that may be signed: its bytes, its challenge (32 bytes), where it began and when it ends.
 
-    `pending` is what waits to be erased: the keeper's word once it has taken the ceremony.
+    `mode` is how the envelope is locked, one of those expected. `pending` is what waits to be erased: the keeper's word
+    once it has taken the ceremony.
     """
 
     ceremony: bytes
     challenge: bytes
     position: Position
+    mode: resources_pb2.Mode.ValueType
     expires_at: Millis
     pending: Pending
 
@@ -86,7 +88,7 @@ def check_ceremony(ceremony: bytes, *, expected: Expected) -> CheckedCeremony:
     """Read the statement of a ceremony and compare all of it with what is expected.
 
     Raises:
-        StatementMismatch: it is about anything else.
+        StatementMismatch: it is about anything else; ModeNotExpected where the vault alone holds the envelope.
         VaultWentBack: it began at an older version than is known, or at another history.
     """
     statement = _read(ceremony)
@@ -96,8 +98,7 @@ def check_ceremony(ceremony: bytes, *, expected: Expected) -> CheckedCeremony:
     _require_equal("tenant", statement.tenant, expected.tenant)
     _require_equal("account", statement.account, expected.account)
     _require_equal("RP ID", statement.rp_id, expected.rp_id)
-    if statement.mode != expected.mode:
-        raise StatementMismatch("the ceremony is for an envelope locked in another mode")
+    _check_mode(statement.mode, expected=expected.modes)
     if expected.origin not in statement.origins:
         raise StatementMismatch("the ceremony does not accept this client's origin")
     check_goes_on(position, known=expected.known)
@@ -113,6 +114,7 @@ def check_ceremony(ceremony: bytes, *, expected: Expected) -> CheckedCeremony:
         ceremony=ceremony,
         challenge=challenge_of(ceremony),
         position=position,
+        mode=statement.mode,
         expires_at=expires_at,
         pending=_pending(statement),
     )
@@ -138,6 +140,14 @@ def _read(ceremony: bytes) -> ceremony_pb2.Statement:
     if len(statement.chain_head) != HEAD_BYTES or len(statement.keeper_random) != _RANDOM_BYTES:
         raise StatementMismatch("the statement is incomplete")
     return statement
+
+
+def _check_mode(stated: resources_pb2.Mode.ValueType, *, expected: frozenset[resources_pb2.Mode.ValueType]) -> None:
+    if stated in expected:
+        return
+    if stated == resources_pb2.MODE_VAULT_HELD:
+        raise ModeNotExpected("the vault says that it alone holds this account's envelope (mode vault-held)")
+    raise StatementMismatch("the ceremony is for an envelope locked in another mode")
 
 
 def _require_equal(what: str, stated: str, expected: str) -> None:
