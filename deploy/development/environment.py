@@ -58,6 +58,7 @@ class VaultShape:
         limits: lines of its [limits].
         postgresql: lines of its [postgresql]; settings then names the database and the data_dir.
         checkpoints: lines of its [checkpoints].
+        browser: whether browsers are served too, in plain text on loopback; pages may call from `origins`.
         tracing: lines of its [tracing], which is left out if there are none.
         rates: lines of its [rates.peer] and so on, by default so high that nobody meets them, and of [rates.redis].
     """
@@ -71,6 +72,7 @@ class VaultShape:
     limits: Mapping[str, int | float] = field(default_factory=dict)
     postgresql: Mapping[str, float | str] = field(default_factory=dict)
     checkpoints: Mapping[str, float | str | Sequence[str]] = field(default_factory=dict)
+    browser: bool = False
     tracing: Mapping[str, float | str] = field(default_factory=dict)
     rates: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
@@ -84,7 +86,7 @@ class VaultFiles:
         ca_file: certificate of the authority that signed the server's; clients trust it.
         tenant: the one tenant, able to sign account tokens.
         address: host:port of gRPC.
-        metrics_url: where metrics are served.
+        metrics_url, browser_url: where metrics and browsers are served; None if browsers are not.
     """
 
     folder: Path
@@ -93,6 +95,7 @@ class VaultFiles:
     tenant: DevelopmentTenant
     address: str
     metrics_url: str
+    browser_url: str | None = None
 
     @property
     def identity_fingerprint(self) -> str:
@@ -130,7 +133,7 @@ def make_files(folder: Path, shape: VaultShape) -> VaultFiles:
     vault_folder.write_certificates(folder)
     for name in ("data", "keeper"):
         (folder / name).mkdir(mode=0o700)
-    port, metrics_port = vault_folder.free_ports(2)
+    port, metrics_port, browser_port = vault_folder.free_ports(3)
     tables: dict[str, Mapping[str, object]] = {
         "": {
             "audience": AUDIENCE,
@@ -147,6 +150,7 @@ def make_files(folder: Path, shape: VaultShape) -> VaultFiles:
         "postgresql": shape.postgresql,
         "limits": shape.limits,
         "checkpoints": shape.checkpoints,
+        **({"browser": vault_folder.browser_table(browser_port)} if shape.browser else {}),
         **({"tracing": shape.tracing} if shape.tracing else {}),
         **vault_folder.rate_tables(shape.rates),
     }
@@ -169,6 +173,7 @@ def find_files(folder: Path) -> VaultFiles:
         tenant=load_tenant_key(folder / "tenant-key.pem"),
         address=f"localhost:{config['listen']['port']}",
         metrics_url=f"http://127.0.0.1:{config['metrics']['port']}/metrics",
+        browser_url=f"http://localhost:{config['browser']['port']}" if "browser" in config else None,
     )
 
 

@@ -25,6 +25,8 @@ PACKAGE = "strongroom"
 BIN = Path(sys.executable).parent
 # What clients speak; the keeper's frames are no affair of theirs.
 CLIENTS_SOURCES: Final = "strongroom/v1"
+# What browsers reach without a proxy: this service and no other.
+BROWSERS_SOURCE: Final = "strongroom/v1/vault_service.proto"
 # In what refusals say more, from Google's own files.
 ERROR_DETAILS: Final = "google/rpc/error_details.proto"
 
@@ -42,10 +44,12 @@ def generate_python(target: Path) -> None:
         (target / folder / "__init__.py").write_text("")
     (target / PACKAGE / "py.typed").write_text("")
     plugins = [f"--plugin={name}={BIN / name}" for name in ("protoc-gen-mypy", "protoc-gen-mypy_grpc")]
+    connect = f"--plugin=protoc-gen-connectrpc={BIN / 'protoc-gen-connectrpc'}"
     # Stubs typed for grpc and grpc.aio alike: the channel given decides which.
     outputs = [f"--python_out={target}", f"--grpc_python_out={target}", f"--mypy_out=quiet:{target}"]
     outputs.append(f"--mypy_grpc_out=quiet:{target}")
     run_protoc(*plugins, *outputs, *sources)
+    run_protoc(connect, f"--connectrpc_out={target}", "--connectrpc_opt=protobuf=google,io=async", BROWSERS_SOURCE)
     for module in target.rglob("*_pb2_grpc.py"):
         # Written for files without a service too, with nothing in them.
         if "class " not in module.read_text():

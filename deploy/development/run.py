@@ -24,6 +24,8 @@ _ROOT: Final = Path(__file__).resolve().parents[2]
 _DEFAULT_FOLDER: Final = _ROOT / "build" / "development"
 _ACCOUNT: Final = "alice"
 _TOKEN_FILE: Final = "token.jwt"  # noqa: S105  a file's name
+PAGE_ORIGIN: Final = "http://localhost:8737"
+"""Where a page for development is served, which may call this vault and use passkeys with it."""
 _RENEWAL_SECONDS: Final = 1_200  # a third of a token's life
 
 
@@ -57,7 +59,7 @@ def _vault_in(folder: Path) -> DevelopmentVault:
         raise SystemExit(
             f"{folder} holds something else, or a vault that was left half made: remove it, or name another"
         )
-    return DevelopmentVault(make_files(folder, VaultShape()))
+    return DevelopmentVault(make_files(folder, VaultShape(origins=("http://localhost", PAGE_ORIGIN), browser=True)))
 
 
 def _ends_within(pid: int, *, seconds: float) -> bool:
@@ -104,6 +106,7 @@ def _tell(vault: DevelopmentVault, client: Path) -> None:
         f"""\
 A vault for development is up, until Ctrl-C. It is kept in {_short(vault.files.folder)}
    gRPC      {vault.address}, TLS by {_short(vault.ca_file)}
+   browsers  {vault.files.browser_url}, Connect and gRPC-Web in plain text, for pages of {PAGE_ORIGIN}
    metrics   {vault.files.metrics_url}
    log       {_short(vault.log_file)}
    pin       {vault.files.identity_fingerprint}

@@ -48,6 +48,11 @@ def listen_table(port: int) -> dict[str, object]:
     }
 
 
+def browser_table(port: int) -> dict[str, object]:
+    """Return [browser] for pages on this machine: in plain text, which loopback alone may have."""
+    return {"host": "127.0.0.1", "port": port, "plaintext": True}
+
+
 def rate_tables(rates: Mapping[str, Mapping[str, object]]) -> dict[str, Mapping[str, object]]:
     """Return [rates.peer] and its siblings: `rates`, and where these say nothing, the highest that are taken."""
     roomy = {rpc_class: ["1000000/min"] for rpc_class in ("read", "begin", "complete")}

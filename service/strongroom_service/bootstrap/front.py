@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import uvloop
 
 from strongroom_service.application.attempt import Attempts
+from strongroom_service.bootstrap.browser import make_browser_server
 from strongroom_service.bootstrap.databases import serving_store
 from strongroom_service.bootstrap.host_clock import inherited_anchor, steady_clock
 from strongroom_service.bootstrap.rates import make_rates
@@ -130,8 +131,17 @@ class _Front:
                 attempts=attempts,
             )
             server = self._make_server(guard, servicer, tenant_servicer, health=readiness.servicer)
+            browser_server = make_browser_server(
+                self._config,
+                servicer=servicer,
+                tenants=self._tenants,
+                readiness=readiness,
+                metrics=self._metrics,
+                log=self._log,
+            )
             await readiness.look()
             await server.start()
+            await browser_server.start()
             self._log.info("listening", host=self._config.listen.host, port=self._config.listen.port)
             beating = [beat_forever(heartbeat)] if heartbeat else []
             async with _background(stop, readiness.watch(), self._reload_when_told(rates), *beating):
@@ -142,7 +152,8 @@ class _Front:
                     self._log.info("draining")
                     await readiness.drain()
                     await asyncio.sleep(self._config.drain_wait_seconds)
-                    await server.stop(grace_seconds=self._config.drain_grace_seconds)
+                    grace = self._config.drain_grace_seconds
+                    await asyncio.gather(server.stop(grace_seconds=grace), browser_server.stop(grace_seconds=grace))
                     await attempts.drain()
                     await pool.close()
 
@@ -218,7 +229,7 @@ class _Front:
         certificate = ServerCertificate(
             certificate_file=listen.tls_certificate_file, key_file=listen.tls_key_file, log=self._log
         )
-        self._metrics.server_certificate_ends_at.set_function(certificate.ends_at)
+        self._metrics.certificate_ends_at.labels("server").set_function(certificate.ends_at)
         return FrontServer(
             servicer=servicer,
             tenant_servicer=tenant_servicer,

@@ -175,6 +175,11 @@ class Tenants:
         """Return the tenant whose tokens carry that `iss`."""
         return self._by_issuer.get(issuer)
 
+    def allow_page(self, origin: str) -> bool:
+        """Return whether pages of that origin may call: those of one where passkeys of some tenant may be used."""
+        web = origin.startswith(("https://", "http://"))
+        return web and any(origin in tenant.assertion_policy.origins for tenant in self)
+
     def in_development(self) -> tuple[str, ...]:
         """Return the names of tenants marked development, for `doctor` to point at."""
         return tuple(tenant.name for tenant in self if tenant.development)

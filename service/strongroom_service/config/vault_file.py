@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from strongroom_service.config.browser import Browser
 from strongroom_service.config.checkpoints import Checkpoints
 from strongroom_service.config.databases import Database, PostgresDatabase, Postgresql, SqliteDatabase
 from strongroom_service.config.faults import FaultyFile, PathFromFile, Section, misconfigured, read_section
@@ -227,6 +228,7 @@ class VaultConfig(Section):
     health: Health | None = Field(
         default=None, description="Where health is told whatever comes over the other port; it is told there too."
     )
+    browser: Browser | None = Field(default=None, description="Where browsers are served; nowhere without it.")
     keepers: Keepers = Field(description="The keepers.")
     pkcs11: Pkcs11 = Field(description="The token.")
     postgresql: Postgresql = Field(default_factory=Postgresql, description="What is asked of a PostgreSQL database.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,7 @@ from strongroom_service.domain.identifiers import RecordId, record_id_of
 
 if TYPE_CHECKING:
     from strongroom_service.domain.clock import Clock
+    from strongroom_service.front.calls import Metadata
     from strongroom_service.tokens.account_tokens import AccountTokenVerifier
     from strongroom_service.tokens.tenant_tokens import TenantScope, TenantTokenVerifier
 
@@ -22,8 +23,6 @@ _AUTHORIZATION_KEY: Final = "authorization"
 _SCHEME: Final = "bearer "  # RFC 9110 section 11.1: the scheme's case does not count
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _REQUEST_ID_BYTES: Final = 12
-
-Metadata = Iterable[tuple[str, str | bytes]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import functools
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
 
 from strongroom.v1 import tenant_service_pb2, vault_service_pb2
 from strongroom_service.domain.errors import OutcomeUnknown, Reason, RecordRejected, Refusal
@@ -27,9 +27,7 @@ from strongroom_service.telemetry.metrics import RpcMethod
 from strongroom_service.telemetry.spans import NO_TRACING
 
 if TYPE_CHECKING:
-    import grpc.aio
-
-    from strongroom_service.front.caller import Metadata
+    from strongroom_service.front.calls import CallContext, GrpcContext, Metadata
     from strongroom_service.front.rates import Rates
     from strongroom_service.telemetry.metrics import Metrics, RpcMetrics
     from strongroom_service.telemetry.spans import RpcSpan, Tracing
@@ -120,14 +118,14 @@ class Guard:
         self,
         service: str,
         method: str,
-        context: grpc.aio.ServicerContext[Request, Response],
+        context: CallContext,
         answer: Callable[[Call], Awaitable[Response]],
     ) -> Response:
         """Return the answer, or end the call with the status of what was raised."""
         started_at = time.perf_counter()
         rpc = self._rpcs[service, method]
         rpc.metrics.start()
-        metadata = cast("Metadata", context.invocation_metadata() or ())
+        metadata = context.invocation_metadata() or ()
         request_id = request_id_of(metadata)
         span = self._tracing.start_rpc(rpc.method, metadata)
         self._running += 1
@@ -137,7 +135,7 @@ class Guard:
                 try:
                     response = await self._answer_in_time(rpc, context, metadata, request_id, answer)
                 except asyncio.CancelledError:
-                    code = _CANCELLED if context.time_remaining() > 0 else _DEADLINE_EXCEEDED
+                    code = _CANCELLED if (context.time_remaining() or 0.0) > 0 else _DEADLINE_EXCEEDED
                     self._finish(rpc, code, started_at, span=span, reason=None)
                     raise
                 except Exception as error:  # noqa: BLE001  the last resort: whatever it is, the caller reads a fixed text
@@ -150,12 +148,12 @@ class Guard:
     async def _answer_in_time(
         self,
         rpc: _Rpc,
-        context: grpc.aio.ServicerContext[Request, Response],
+        context: CallContext,
         metadata: Metadata,
         request_id: str,
         answer: Callable[[Call], Awaitable[Response]],
     ) -> Response:
-        remaining = cast("float | None", context.time_remaining())  # None without a deadline, whatever its stub says
+        remaining = context.time_remaining()
         if remaining is None:
             raise Refusal(Reason.DEADLINE_REQUIRED)
         peer = peer_key(context.peer())
@@ -164,7 +162,7 @@ class Guard:
             await self._rates.check_peer(rpc.method, peer)
             call = Call(rpc.method, metadata, request_id, slot)
             if remaining <= self._max_deadline_seconds:
-                return await answer(call)  # gRPC cancels us when it passes
+                return await answer(call)  # the transport cancels us when it passes
             try:
                 async with asyncio.timeout(self._max_deadline_seconds):
                     return await answer(call)
@@ -176,7 +174,7 @@ class Guard:
     async def _end(
         self,
         rpc: _Rpc,
-        context: grpc.aio.ServicerContext[Request, Response],
+        context: CallContext,
         request_id: str,
         error: Exception,
         started_at: float,
@@ -225,12 +223,12 @@ ServicerT = TypeVar("ServicerT", bound=Guarded)
 
 def guarded(
     method: Callable[[ServicerT, Request, Call], Awaitable[Response]],
-) -> Callable[[ServicerT, Request, grpc.aio.ServicerContext[Request, Response]], Coroutine[Any, Any, Response]]:
-    """Make an RPC of a servicer's method, which gets the `Call` in place of gRPC's context."""
+) -> Callable[[ServicerT, Request, GrpcContext | CallContext], Coroutine[Any, Any, Response]]:
+    """Make an RPC of a servicer's method, which gets the `Call` in place of its transport's context."""
     name = method.__name__
 
     @functools.wraps(method)
-    async def rpc(self: ServicerT, request: Request, context: grpc.aio.ServicerContext[Request, Response]) -> Response:
+    async def rpc(self: ServicerT, request: Request, context: GrpcContext | CallContext) -> Response:
         answer = request.refuse if isinstance(request, Unreadable) else functools.partial(method, self, request)
         return await self.guard.run(self.service, name, context, answer)
 

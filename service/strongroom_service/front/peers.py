@@ -33,3 +33,8 @@ def peer_key(peer: str) -> str:
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     return f"{int(address) >> _NETWORK_BITS:016x}"
+
+
+def peer_text(host: str, port: str | int) -> str:
+    """Return an address as gRPC describes it, for `peer_key`."""
+    return f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"

@@ -91,6 +91,12 @@ class Readiness:
         self._log = log
         self._changed = asyncio.Event()
         self._ready: bool | None = None
+        self._draining = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether VaultService is served, as last looked; not while it drains."""
+        return self._ready is True and not self._draining
 
     def note_keepers(self, ready: bool) -> None:  # noqa: FBT001  a callback with this one argument
         """Be told whether a keeper has the vault open; what waits for the next look does not wait longer."""
@@ -123,6 +129,7 @@ class Readiness:
 
     async def drain(self) -> None:
         """Say for good that this process serves no more."""
+        self._draining = True
         await self.servicer.enter_graceful_shutdown()
 
     async def _store_answers(self) -> bool:

@@ -53,6 +53,26 @@ class ServerCertificate:
         renew = cast("Callable[[], grpc.ServerCertificateConfiguration]", self.renew)
         return grpc.dynamic_ssl_server_credentials(self._initial, renew, require_client_authentication=False)
 
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return what a server of another kind listens with, HTTP/1.1 over it; likewise for every new handshake."""
+        self._context = self._make_context()
+
+        def take_newest(connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _first: ssl.SSLContext) -> None:
+            if self.renew() is not None:
+                self._context = self._make_context()
+            connection.context = self._context
+
+        listening = self._make_context()
+        listening.sni_callback = take_newest  # called for each handshake, whether it names a server or not
+        return listening
+
+    def _make_context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["http/1.1"])
+        context.load_cert_chain(self._certificate_file, self._key_file, password="")
+        return context
+
     def renew(self) -> grpc.ServerCertificateConfiguration | None:
         """Return the pair that has come since the last call; None keeps the one in use, also while new files are unfit.
 

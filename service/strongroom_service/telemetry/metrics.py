@@ -168,7 +168,7 @@ class Metrics:
             "strongroom_configuration_keys_waiting", "Keys of the vault's file that differ and wait for a restart."
         )
         name = "strongroom_tls_certificate_not_after_timestamp_seconds"
-        self.server_certificate_ends_at = self._gauge(name, "When the one in use ends.", "role").labels("server")
+        self.certificate_ends_at = self._gauge(name, "When the one in use ends.", "role")
         self.checkpoint_made_at = self._gauge(
             "strongroom_checkpoint_timestamp_seconds", "When the newest checkpoint was written; 0 if there is none."
         )

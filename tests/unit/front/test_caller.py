@@ -7,7 +7,8 @@ import pytest
 from strongroom_service.config.tenant_file import Tenants
 from strongroom_service.domain.errors import KeeperUnavailable, Reason, Refusal
 from strongroom_service.domain.identifiers import record_id_of
-from strongroom_service.front.caller import Admission, Metadata, request_id_of
+from strongroom_service.front.caller import Admission, request_id_of
+from strongroom_service.front.calls import Metadata
 from strongroom_service.tokens.account_tokens import AccountTokenVerifier
 from tests.fakes.clock import FakeClock
 from tests.fakes.tenant import AUDIENCE, FakeTenant

@@ -1,0 +1,88 @@
+"""A real service with [browser]: what pages may and may not do with it."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from deploy.development.environment import DevelopmentVault, VaultShape
+
+PAGE = "http://localhost:8737"
+PATH = "/strongroom.v1.VaultService/GetServiceInfo"
+
+
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevelopmentVault]:
+    shape = VaultShape(keepers=1, browser=True, origins=("http://localhost", PAGE))
+    with DevelopmentVault.start(tmp_path_factory.mktemp("browser"), shape=shape) as vault:
+        yield vault
+
+
+def request(
+    vault: DevelopmentVault, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+) -> tuple[int, dict[str, str], bytes]:
+    connection = http.client.HTTPConnection((vault.files.browser_url or "").removeprefix("http://"), timeout=10)
+    connection.request(method, path, body, dict(headers))
+    answer = connection.getresponse()
+    told = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+    connection.close()
+    return told
+
+
+def ask(vault: DevelopmentVault, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    own = {
+        "content-type": "application/json",
+        "connect-timeout-ms": "5000",
+        "authorization": f"Bearer {vault.issue_token('alice')}",
+    }
+    body = json.dumps({"nonce": base64.b64encode(os.urandom(32)).decode()}).encode()
+    return request(vault, "POST", PATH, own | headers, body)
+
+
+def test_page_of_a_tenants_origin_is_answered_and_may_read_it(vault: DevelopmentVault) -> None:
+    status, headers, body = ask(vault, origin=PAGE)
+    assert (status, headers["access-control-allow-origin"]) == (200, PAGE)
+    assert "access-control-allow-credentials" not in headers
+    assert {"reply", "receipt"} == set(json.loads(body))
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "null",
+        "*",
+        "https://localhost:8737",
+        "http://localhost:8738",
+        "http://localhost:87370",
+        "http://localhost:8737/",
+        "http://LOCALHOST:8737",
+        "http://localhost:8737.example.org",
+        "http://evil.example",
+        f"{PAGE} {PAGE}",
+    ],
+)
+def test_page_of_another_origin_is_refused_and_told_nothing(vault: DevelopmentVault, origin: str) -> None:
+    status, headers, body = ask(vault, origin=origin)
+    assert (status, body) == (403, b"Forbidden\n")
+    assert [name for name in headers if name.startswith("access-control-")] == []
+
+
+def test_preflight_allows_what_the_protocols_send(vault: DevelopmentVault) -> None:
+    wish = {"origin": PAGE, "access-control-request-method": "POST"}
+    status, headers, body = request(vault, "OPTIONS", PATH, wish)
+    assert (status, body, headers["access-control-allow-origin"]) == (204, b"", PAGE)
+    assert headers["access-control-allow-methods"] == "POST"
+    allowed = set(headers["access-control-allow-headers"].split(", "))
+    assert {"authorization", "connect-protocol-version", "connect-timeout-ms", "content-type"} <= allowed
+
+
+def test_preflight_of_another_origin_is_refused(vault: DevelopmentVault) -> None:
+    wish = {"origin": "http://evil.example", "access-control-request-method": "POST"}
+    status, headers, _ = request(vault, "OPTIONS", PATH, wish)
+    assert status == 403
+    assert [name for name in headers if name.startswith("access-control-")] == []
