@@ -40,6 +40,7 @@ check: ready ## Lint, format, types, import rule, protos, hygiene of the reposit
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	PATH=$(CURDIR)/.venv/bin:$$PATH clients/web/node_modules/.bin/tsc --project clients/web
+	PATH=$(CURDIR)/.venv/bin:$$PATH clients/web/node_modules/.bin/tsc --project clients/examples/node
 	$(BIN)/python -m deploy.development.protos check
 	$(BIN)/python -m tests.hygiene.check
 

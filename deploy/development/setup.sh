@@ -99,3 +99,4 @@ if [ "$(cat .venv/project 2>/dev/null)" != "$(fingerprint pyproject.toml)" ]; th
   fingerprint pyproject.toml >.venv/project
 fi
 install_node_packages clients/web
+install_node_packages clients/examples/node
