@@ -84,10 +84,12 @@ def tree() -> list[str]:
 
 
 def copy_tree(names: Sequence[str], scratch: Path) -> None:
-    """Copy `names` below `scratch`, modes included."""
+    """Copy `names` below `scratch`, modes included; packages of Node are lent."""
     for name in names:
         (scratch / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, scratch / name)
+    for lock in (Path(name) for name in names if Path(name).name == "package-lock.json"):
+        (scratch / lock).with_name("node_modules").symlink_to((ROOT / lock).with_name("node_modules"))
 
 
 def environment(scratch: Path) -> dict[str, str]:

@@ -137,6 +137,24 @@ def test_node_and_python_open_each_others_envelopes_and_archives(device: Device,
     assert (tmp_path / "by-node" / "deep" / "note").read_text() == "remember"
 
 
+def test_renewal_is_given_up_where_another_device_came_between(device: Device, tmp_path: Path) -> None:
+    device.done("enroll", tmp_path / "paper")
+    recovery = parse_recovery_key((tmp_path / "paper").read_text())
+
+    def other_device(response: bytes) -> bytes:
+        with device.python_client(tmp_path / "memory") as python:
+            python.release_with_recovery_key(recovery)
+        return response
+
+    with relayed(device.vault, {"ReleaseEnvelope": other_device}) as address:
+        device.settle(address=address)
+        ended = device.run("renew")
+    assert (ended.returncode, ended.stderr) == (
+        _REFUSED,
+        "another device has changed the vault meanwhile: begin again\n",
+    )
+
+
 def test_vault_of_another_identity_key_is_not_spoken_to(device: Device, tmp_path: Path) -> None:
     device.settle(pins=("00" * 32,))
     ended = device.run("enroll", tmp_path / "paper")

@@ -110,8 +110,13 @@ export class Vault {
   async #store(contentFor: (begun: Ceremony, assertion: Assertion) => Promise<Content>): Promise<void> {
     const secret = randomBytes(32); // only who knows it can fill this ceremony
     const begun = await this.#begin({ store: { secretSha256: hashFields("strongroom/v1/store-secret", secret), mode: MODE } });
+    // An envelope made of what was there before another device's change would undo that change.
+    if (begun.version !== this.#memory.position.version) throw new Error("another device has changed the vault meanwhile: begin again");
     const assertion = await this.#sign(begun);
-    const envelope = await sealEnvelope(await contentFor(begun, assertion));
+    const content = await contentFor(begun, assertion);
+    const [locked, listed] = [content.passkeyRecipients, begun.credentials].map(idsOf);
+    require(locked === listed, "the envelope is locked for other passkeys than the vault lists");
+    const envelope = await sealEnvelope(content);
     await openEnvelope(envelope, passkeyIdentity(assertion.prfOutput, assertion.credentialId)); // or it is not sent
     const { bundle } = await this.#service();
     const reply = await this.#complete("StoreEnvelope", "store", begun, {
@@ -182,6 +187,10 @@ export class Vault {
       );
     });
   }
+}
+
+function idsOf(passkeys: { credentialId: Buffer }[]): string {
+  return passkeys.map(({ credentialId }) => credentialId.toString("hex")).sort().join();
 }
 
 /** The assertion without its PRF output, which never leaves the device. */
