@@ -39,9 +39,7 @@ class _Relay(grpc.GenericRpcHandler):
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
         method = handler_call_details.method
-        metadata = [
-            (name, value) for name, value in handler_call_details.invocation_metadata if name == "authorization"
-        ]
+        metadata = tuple(one for one in handler_call_details.invocation_metadata if one[0] == "authorization")
         cheat = self._cheats.get(method.rpartition("/")[2])
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(method)
 
