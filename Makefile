@@ -46,7 +46,7 @@ check: ready ## Lint, format, types, import rule, protos, hygiene of the reposit
 
 .PHONY: test
 test: ready ## Every test but the long ones
-	$(BIN)/python -m pytest -n $(JOBS) -m "not verify and not bench"
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not verify and not bench"
 
 .PHONY: coverage
 coverage: ready ## Branch coverage, with its floor on domain and keeper
