@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 import tarfile
 import tempfile
 from collections.abc import Callable
@@ -11,16 +12,20 @@ from pathlib import Path
 from types import MappingProxyType
 
 import zstandard
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from strongroom_client.age_keys import ArchiveIdentity, parse_identity, recipient_of
 from strongroom_client.archive.errors import ArchiveError
 from strongroom_client.archive.extraction_tree import points_outside, split_name
 from strongroom_client.archive.reader import extract_archive, verify_archive
 from strongroom_client.archive.tar_format import TarReader
+from strongroom_client.authenticators.browser_handover import BadAnswer, ask_to_sign, encode, open_answer
+from strongroom_client.authenticators.port import AuthenticatorError
 from strongroom_client.clock import Millis
 from strongroom_client.envelope import decode_vault_held_envelope, open_envelope, passkey_identity
 from strongroom_client.envelope_content import EnvelopeError, decode_content
 from strongroom_client.errors import MemoryFault
+from strongroom_client.fields import encode_fields
 from strongroom_client.memory import AccountMemory, AccountRef, Mode, decode_memory, encode_memory
 from strongroom_client.pending import Pending
 from strongroom_client.recovery_key import RecoveryKeyTypo, parse_recovery_key
@@ -149,6 +154,29 @@ def memories() -> list[bytes]:
     return [encode_memory(full), encode_memory(AccountMemory(owner=OWNER))]
 
 
+HANDOVER = ask_to_sign(rp_id="vault.example", challenge=b"c" * 32, allow=(), prf_input=b"p" * 32)
+
+
+def browser_answer(data: bytes) -> None:
+    """Open what a page that knows the key has sealed."""
+    aad = encode_fields("strongroom/v1/browser-answer", HANDOVER.challenge)
+    open_answer(bytes(12) + AESGCM(HANDOVER.key).encrypt(bytes(12), data, aad), handover=HANDOVER)
+
+
+def browser_answers() -> list[bytes]:
+    signed = {
+        "v": 1,
+        "kind": "get",
+        "credential_id": "AAAA",
+        "client_data_json": encode(json.dumps({"challenge": encode(HANDOVER.challenge)}).encode()),
+        "authenticator_data": "AAAA",
+        "signature": "AAAA",
+        "user_handle": None,
+        "prf_output": encode(b"p" * 32),
+    }
+    return [json.dumps(one).encode() for one in (signed, {"v": 1, "kind": "error", "name": "AbortError"})]
+
+
 def packed(tar: Callable[[], list[bytes]]) -> list[bytes]:
     return [zstandard.ZstdCompressor().compress(stream) for stream in tar()]
 
@@ -170,5 +198,6 @@ TARGETS = {
     "tar": Target(parse=tar_extraction, refusals=(ArchiveError,), seeds=tars),
     "zstd": Target(parse=zstd_stream, refusals=(ArchiveError,), seeds=lambda: packed(tars)),
     "archive": Target(parse=verify, refusals=(ArchiveError,), seeds=lambda: [sealed(tar) for tar in tars()]),
+    "browser_answer": Target(parse=browser_answer, refusals=(BadAnswer, AuthenticatorError), seeds=browser_answers),
     "memory_file": Target(parse=functools.partial(decode_memory, owner=OWNER), refusals=(MemoryFault,), seeds=memories),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import webbrowser
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,12 @@ from pathlib import Path
 import pytest
 from fido2.hid import CtapHidDevice
 
+from strongroom_client.authenticators.software import InsecureSoftwareAuthenticator
 from strongroom_client.authenticators.software_device import SoftwareDevice
 from strongroom_client.authenticators.software_state import SoftwareState
+from tests.fakes.browser_page import BrowserPage, check_of
 from tests.fakes.device import Device
+from tests.fakes.vault import ORIGIN
 
 
 @pytest.fixture
@@ -193,3 +197,42 @@ def test_there_must_be_one_security_key(device: Device, keys: list[str], plugged
     refused = device.at_vault("passkey", "add", "--user-name", "alice", typed="\n")
     assert refused.returncode == 7
     assert "exactly one security key" in refused.stderr.replace("\n", " ")
+
+
+@pytest.fixture
+def browser(device: Device, monkeypatch: pytest.MonkeyPatch) -> Iterator[BrowserPage]:
+    """A browser whose page the configuration names, in place of the device's own authenticator."""
+    path = device.state / "strongroom.toml"
+    head = path.read_text().partition("[authenticator]")[0]
+    path.write_text(f'{head}browser_page = "{ORIGIN}/passkey"\n')
+    page = BrowserPage(InsecureSoftwareAuthenticator(state_path=device.state / "in the browser.json"), ORIGIN)
+    monkeypatch.setattr(webbrowser, "open", page.open)
+    yield page
+    page.wait()
+
+
+def test_vault_is_enrolled_and_opened_with_a_passkey_of_the_browsers(
+    device: Device, browser: BrowserPage, tmp_path: Path
+) -> None:
+    paper = device.state / "paper"
+    done = device.at_vault("enroll", "--user-name", "alice", "--recovery-key-out", paper, "--browser")
+    assert done.returncode == 0, done.stderr
+    assert len(browser.opened) == 1, "three ceremonies in one tab"
+    assert [check_of(asked) in done.stderr for asked in browser.seen] == [True] * 3
+    (tmp_path / "folder").mkdir()
+    assert device.at_vault("backup", tmp_path / "folder", tmp_path / "archive").returncode == 0
+    restored = device.at_vault("restore", tmp_path / "archive", tmp_path / "again", "--browser")
+    assert restored.returncode == 0, restored.stderr
+
+
+def test_browser_that_refuses_ends_with_its_code(device: Device, browser: BrowserPage) -> None:
+    browser.meddle = lambda _: {"v": 1, "kind": "error", "name": "NotAllowedError"}
+    refused = device.at_vault("enroll", "--user-name", "a", "--recovery-key-out", device.state / "paper", "--browser")
+    assert refused.returncode == 7
+    assert "cancelled" in refused.stderr
+
+
+def test_browser_without_a_page_is_said(device: Device) -> None:
+    refused = device.at_vault("delete", "--yes", "--browser")
+    assert refused.returncode == 1
+    assert "browser_page" in refused.stderr

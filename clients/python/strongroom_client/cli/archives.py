@@ -14,7 +14,7 @@ from strongroom_client.archive.reader import extract_archive
 from strongroom_client.archive.writer import write_archive
 from strongroom_client.cli.configuration import Configuration
 from strongroom_client.cli.opening import chosen_authenticator, opened_client, warn
-from strongroom_client.cli.options import ChosenMode, KeyFile, KeyPrompt, State, load
+from strongroom_client.cli.options import Browser, ChosenMode, KeyFile, KeyPrompt, State, load
 from strongroom_client.cli.output import Output, Shown, tell
 from strongroom_client.cli.recovery_keys import given_recovery_key
 from strongroom_client.errors import DeviceError
@@ -55,11 +55,12 @@ def restore(
     mode: ChosenMode = None,
     recovery_key_file: KeyFile = None,
     recovery_key_prompt: KeyPrompt = False,
+    browser: Browser = False,
     output: Shown = Output.TEXT,
 ) -> None:
     """Restore the file ARCHIVE to the new FOLDER, with the passkey; or with the recovery key alone, off line."""
     key = given_recovery_key(recovery_key_file, prompt=recovery_key_prompt)
-    identities = (key.age_identity(),) if key is not None else _released_identities(load(state), mode)
+    identities = (key.age_identity(),) if key is not None else _released_identities(load(state, browser=browser), mode)
     with closing(progress_on(sys.stderr)) as progress:
         summary = extract_archive(archive=archive, target=folder, identities=identities, progress=progress)
     for name in summary.outward_links:

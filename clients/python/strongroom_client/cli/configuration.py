@@ -11,11 +11,13 @@
     name = "work"                          this device's name for the vault; `vault` where absent
     rp_id = "vault.example"                what the vault must say its RP ID is
     origin = "https://vault.example"       which of the vault's origins the authenticator is told
+    browser_page = "https://..."           the product's page that asks for passkeys in a browser: docs/browser-page.md
 
     [authenticator]
     kind = "software-insecure"             keys in clear in a file; for tests and demonstrations
     file = "passkeys.json"                 or
-    kind = "security-key"                  the one security key that is plugged in
+    kind = "security-key"                  the one security key that is plugged in; or
+    kind = "browser"                       passkeys of the browser's or a phone's, by the page below
 
     [further_authenticator]                where `passkey add` makes the new passkey; as [authenticator]
 
@@ -30,6 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from strongroom_client.authenticators.browser import origin_of
 from strongroom_client.errors import DeviceError, UnpinnedVault
 from strongroom_client.memory import AccountRef
 from strongroom_client.session import VaultSettings
@@ -39,9 +42,21 @@ from strongroom_client.verification.bundles import Trust
 FILE_NAME = "strongroom.toml"
 SOFTWARE = "software-insecure"
 SECURITY_KEY = "security-key"
+BROWSER = "browser"
 _REQUIRED = frozenset({"vault", "tenant", "account", "account_token_file"})
 _OPTIONAL = frozenset(
-    {"pins", "unpinned", "ca_file", "insecure", "name", "rp_id", "origin", "authenticator", "further_authenticator"}
+    {
+        "pins",
+        "unpinned",
+        "ca_file",
+        "insecure",
+        "name",
+        "rp_id",
+        "origin",
+        "browser_page",
+        "authenticator",
+        "further_authenticator",
+    }
 )
 _Value = TypeVar("_Value")
 
@@ -52,15 +67,16 @@ class ConfigurationFault(DeviceError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthenticatorChoice:
-    """Which authenticator; `file` only for the software one."""
+    """Which authenticator; `file` only for the software one, `page` only for the browser's."""
 
     kind: str
-    file: Path | None
+    file: Path | None = None
+    page: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """What the file says. `memory_root` is where memories are kept."""
+    """What the file says. `memory_root` is where memories are kept, `browser_page` what --browser leads to."""
 
     settings: VaultSettings
     address: Address
@@ -68,6 +84,7 @@ class Configuration:
     authenticator: AuthenticatorChoice
     further_authenticator: AuthenticatorChoice
     memory_root: Path
+    browser_page: str | None
 
 
 def default_state_folder() -> Path:
@@ -116,13 +133,15 @@ def _read(document: dict[str, Any], state: Path) -> Configuration:
         root_certificates=None if ca_file is None else state / ca_file,
         insecure=_optional(document, "insecure", bool) or False,
     )
+    browser_page = _page(_optional(document, "browser_page", str))
     return Configuration(
         settings=settings,
         address=address,
         account_token_file=state / _get(document, "account_token_file", str),
-        authenticator=_authenticator(_optional(document, "authenticator", dict), state),
-        further_authenticator=_authenticator(_optional(document, "further_authenticator", dict), state),
+        authenticator=_authenticator(_optional(document, "authenticator", dict), state, browser_page),
+        further_authenticator=_authenticator(_optional(document, "further_authenticator", dict), state, browser_page),
         memory_root=state / "memory",
+        browser_page=browser_page,
     )
 
 
@@ -137,17 +156,35 @@ def _trust(document: dict[str, Any]) -> Trust:
         raise ConfigurationFault("pins must be fingerprints of 64 hex digits") from None
 
 
-def _authenticator(table: dict[str, Any] | None, state: Path) -> AuthenticatorChoice:
+def choose_browser(page: str | None) -> AuthenticatorChoice:
+    """Return the browser as the authenticator.
+
+    Raises:
+        ConfigurationFault: no page for it is known.
+    """
+    if page is None:
+        raise ConfigurationFault("the configuration must name, as browser_page, what asks for passkeys in a browser")
+    return AuthenticatorChoice(kind=BROWSER, page=page)
+
+
+def _page(page: str | None) -> str | None:
+    try:
+        return page if page is None or origin_of(page) else None
+    except ValueError as error:
+        raise ConfigurationFault(f"browser_page: {error}") from None
+
+
+def _authenticator(table: dict[str, Any] | None, state: Path, browser_page: str | None) -> AuthenticatorChoice:
     if table is None:
-        return AuthenticatorChoice(kind=SECURITY_KEY, file=None)
+        return AuthenticatorChoice(kind=SECURITY_KEY)
     kind = _get(table, "kind", str)
-    if kind == SECURITY_KEY:
-        _require_names(table, required=frozenset({"kind"}), optional=frozenset())
-        return AuthenticatorChoice(kind=kind, file=None)
-    if kind == SOFTWARE:
-        _require_names(table, required=frozenset({"kind", "file"}), optional=frozenset())
-        return AuthenticatorChoice(kind=kind, file=state / _get(table, "file", str))
-    raise ConfigurationFault(f'authenticator.kind must be "{SOFTWARE}" or "{SECURITY_KEY}"')
+    if kind not in {SOFTWARE, SECURITY_KEY, BROWSER}:
+        raise ConfigurationFault(f'authenticator.kind must be "{SOFTWARE}", "{SECURITY_KEY}" or "{BROWSER}"')
+    required = {"kind", "file"} if kind == SOFTWARE else {"kind"}
+    _require_names(table, required=frozenset(required), optional=frozenset())
+    if kind == BROWSER:
+        return choose_browser(browser_page)
+    return AuthenticatorChoice(kind=kind, file=state / _get(table, "file", str) if kind == SOFTWARE else None)
 
 
 def _require_names(table: dict[str, Any], *, required: frozenset[str], optional: frozenset[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from strongroom_client.cli.opening import chosen_authenticator, opened_client
-from strongroom_client.cli.options import ChosenMode, KeyFile, KeyOut, KeyPrompt, State, Yes, load
+from strongroom_client.cli.options import Browser, ChosenMode, KeyFile, KeyOut, KeyPrompt, State, Yes, load
 from strongroom_client.cli.output import Output, Shown, tell
 from strongroom_client.cli.recovery_keys import given_recovery_key, hand_over, recovery_key_to_hand_over
 from strongroom_client.cli.showing import policy_lines, shown_time
@@ -47,10 +47,11 @@ def replace_recovery_key(
     state: State = None,
     mode: ChosenMode = None,
     recovery_key_out: KeyOut = None,
+    browser: Browser = False,
     output: Shown = Output.TEXT,
 ) -> None:
     """Get another recovery key. Archives made before still open with the old one, and with the passkeys."""
-    configuration = load(state)
+    configuration = load(state, browser=browser)
     key = recovery_key_to_hand_over(recovery_key_out)
     with opened_client(configuration) as client:
         client.vault()
@@ -88,10 +89,11 @@ def reopen(
     mode: ChosenMode = None,
     recovery_key_file: KeyFile = None,
     recovery_key_prompt: KeyPrompt = False,
+    browser: Browser = False,
     output: Shown = Output.TEXT,
 ) -> None:
     """Bring back what a reset has set aside, in place of the newer vault; or open one that is closed."""
-    configuration = load(state)
+    configuration = load(state, browser=browser)
     key = given_recovery_key(recovery_key_file, prompt=recovery_key_prompt)
     with opened_client(configuration) as client:
         by = chosen_authenticator(configuration.authenticator) if key is None else key
@@ -113,10 +115,11 @@ def limits(
     on_exhaustion: Annotated[OnExhaustion | None, typer.Option(help="What happens then.")] = None,
     releases_per_day: Annotated[int | None, typer.Option(help="Releases allowed in a UTC day.")] = None,
     reset_grace_days: Annotated[int | None, typer.Option(help="How long a reset waits before it erases.")] = None,
+    browser: Browser = False,
     output: Shown = Output.TEXT,
 ) -> None:
     """Show the vault's limits, or with options change them, by a passkey."""
-    configuration = load(state)
+    configuration = load(state, browser=browser)
     with opened_client(configuration) as client:
         policy = client.vault().policy
         if policy is None:

@@ -12,7 +12,7 @@ from strongroom_client.cli import archives, lives, passkeys, receipts
 from strongroom_client.cli.exit_codes import MEANINGS, ExitCode
 from strongroom_client.cli.explanations import EXPLAINED, explain
 from strongroom_client.cli.opening import chosen_authenticator, opened_client
-from strongroom_client.cli.options import ChosenMode, KeyFile, KeyOut, State, Yes, load
+from strongroom_client.cli.options import Browser, ChosenMode, KeyFile, KeyOut, State, Yes, load
 from strongroom_client.cli.output import Chosen, Output, Shown, tell, tell_failure
 from strongroom_client.cli.recovery_keys import (
     hand_over,
@@ -50,14 +50,16 @@ def main() -> None:
 
 @app.command()
 def enroll(
+    *,
     user_name: Annotated[str, typer.Option(help="What the authenticator calls this passkey's account.")],
     state: State = None,
     mode: Annotated[Mode, typer.Option(help="How the envelope is locked.")] = Mode.PRF,
     recovery_key_out: KeyOut = None,
+    browser: Browser = False,
     output: Shown = Output.TEXT,
 ) -> None:
     """Enroll a passkey with the vault, and get a recovery key."""
-    configuration = load(state)
+    configuration = load(state, browser=browser)
     key = recovery_key_to_hand_over(recovery_key_out)
     with opened_client(configuration) as client:
         client.vault()
@@ -128,10 +130,11 @@ def delete(
     state: State = None,
     mode: ChosenMode = None,
     yes: Yes = False,
+    browser: Browser = False,
     output: Shown = Output.TEXT,
 ) -> None:
     """Delete the vault. Archives then open with the recovery key only."""
-    configuration = load(state)
+    configuration = load(state, browser=browser)
     if not yes:
         typer.confirm("Delete the vault? Archives will open with the recovery key only.", abort=True, err=True)
     with opened_client(configuration) as client:

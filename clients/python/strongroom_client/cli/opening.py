@@ -8,10 +8,11 @@ from contextlib import ExitStack, contextmanager
 import typer
 
 from strongroom_client.account_tokens import AccountTokenFile
+from strongroom_client.authenticators.browser import BrowserAuthenticator, Invitation
 from strongroom_client.authenticators.ctap import CtapAuthenticator
 from strongroom_client.authenticators.port import Authenticator
 from strongroom_client.authenticators.software import InsecureSoftwareAuthenticator
-from strongroom_client.cli.configuration import AuthenticatorChoice, Configuration
+from strongroom_client.cli.configuration import SECURITY_KEY, AuthenticatorChoice, Configuration
 from strongroom_client.cli.security_key import SecurityKeyInTurn, TerminalInteraction, find_security_key
 from strongroom_client.cli.showing import notice_line
 from strongroom_client.client import VaultClient
@@ -48,7 +49,7 @@ def two_authenticators(configuration: Configuration) -> tuple[Authenticator, Aut
     Two security keys are asked for one after the other, whenever either is needed.
     """
     own, further = configuration.authenticator, configuration.further_authenticator
-    if own.file is None and further.file is None:
+    if own.kind == further.kind == SECURITY_KEY:
         return SecurityKeyInTurn("the security key that the vault knows"), SecurityKeyInTurn("the new security key")
     return chosen_authenticator(own), chosen_authenticator(further)
 
@@ -61,4 +62,14 @@ def chosen_authenticator(choice: AuthenticatorChoice) -> Authenticator:
     """
     if choice.file is not None:
         return InsecureSoftwareAuthenticator(state_path=choice.file)
+    if choice.page is not None:
+        return BrowserAuthenticator(page=choice.page, invite=_invite)
     return CtapAuthenticator(device=find_security_key(), user_interaction=TerminalInteraction())
+
+
+def _invite(invitation: Invitation) -> None:
+    """Tell the user on standard error where to go on."""
+    shown = f"Go on in the browser. Its page must show {invitation.check}; if it shows another code, close it."
+    typer.secho(shown, err=True, bold=True)
+    if invitation.file is not None:
+        typer.echo(f"If no page opens, open this file in a browser on this machine: {invitation.file}", err=True)

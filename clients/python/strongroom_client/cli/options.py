@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from strongroom_client.cli.configuration import Configuration, default_state_folder, load_configuration
+from strongroom_client.cli.configuration import Configuration, choose_browser, default_state_folder, load_configuration
 from strongroom_client.memory import Mode
 
 State = Annotated[
@@ -26,6 +27,16 @@ ChosenMode = Annotated[
 ]
 
 
-def load(state: Path | None) -> Configuration:
-    """Return the configuration in the chosen state folder, or in the usual one."""
-    return load_configuration(default_state_folder() if state is None else state)
+Browser = Annotated[bool, typer.Option("--browser", help="Use a passkey of the browser's or a phone's.")]
+
+
+def load(state: Path | None, *, browser: bool = False) -> Configuration:
+    """Return the configuration in the chosen state folder, or in the usual one; with the browser's passkeys if asked.
+
+    Raises:
+        ConfigurationFault, UnpinnedVault: it is not fit; or it names no page for the browser.
+    """
+    configuration = load_configuration(default_state_folder() if state is None else state)
+    if not browser:
+        return configuration
+    return replace(configuration, authenticator=choose_browser(configuration.browser_page))

@@ -8,7 +8,7 @@ import typer
 
 from strongroom_client.authenticators.port import Authenticator
 from strongroom_client.cli.opening import chosen_authenticator, opened_client, two_authenticators
-from strongroom_client.cli.options import ChosenMode, KeyFile, KeyPrompt, State, Yes, load
+from strongroom_client.cli.options import Browser, ChosenMode, KeyFile, KeyPrompt, State, Yes, load
 from strongroom_client.cli.output import Output, Shown, tell
 from strongroom_client.cli.recovery_keys import given_recovery_key
 from strongroom_client.client import VaultClient
@@ -27,10 +27,11 @@ def add(
     mode: ChosenMode = None,
     recovery_key_file: KeyFile = None,
     recovery_key_prompt: KeyPrompt = False,
+    browser: Browser = False,
     output: Shown = Output.TEXT,
 ) -> None:
     """Add a passkey on another authenticator, let in by one that the vault knows or by the recovery key."""
-    configuration = load(state)
+    configuration = load(state, browser=browser)
     key = given_recovery_key(recovery_key_file, prompt=recovery_key_prompt)
     by: Authenticator | RecoveryKey
     if key is None:
@@ -45,10 +46,16 @@ def add(
 
 @app.command()
 def remove(
-    passkey: Named, *, state: State = None, mode: ChosenMode = None, yes: Yes = False, output: Shown = Output.TEXT
+    passkey: Named,
+    *,
+    state: State = None,
+    mode: ChosenMode = None,
+    yes: Yes = False,
+    browser: Browser = False,
+    output: Shown = Output.TEXT,
 ) -> None:
     """Remove a passkey. Backups from here then use a fresh key; on other devices once they have restored."""
-    configuration = load(state)
+    configuration = load(state, browser=browser)
     with opened_client(configuration) as client:
         credential_id = _find(client, passkey)
         if not yes:
@@ -58,9 +65,16 @@ def remove(
 
 
 @app.command()
-def trust(passkey: Named, *, state: State = None, mode: ChosenMode = None, output: Shown = Output.TEXT) -> None:
+def trust(
+    passkey: Named,
+    *,
+    state: State = None,
+    mode: ChosenMode = None,
+    browser: Browser = False,
+    output: Shown = Output.TEXT,
+) -> None:
     """Trust a passkey again that was quarantined because its counter went back; another passkey signs."""
-    configuration = load(state)
+    configuration = load(state, browser=browser)
     with opened_client(configuration) as client:
         credential_id = _find(client, passkey)
         client.lift_quarantine(chosen_authenticator(configuration.authenticator), credential_id, mode=mode)
