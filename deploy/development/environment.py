@@ -59,7 +59,8 @@ class VaultShape:
         postgresql: lines of its [postgresql]; settings then names the database and the data_dir.
         checkpoints: lines of its [checkpoints].
         browser: whether browsers are served too, in plain text on loopback; pages may call from `origins`.
-        tracing: lines of its [tracing], which is left out if there are none.
+        owners: lines of its [owners], which is left out if there are none.
+        tracing: lines of its [tracing], likewise.
         rates: lines of its [rates.peer] and so on, by default so high that nobody meets them, and of [rates.redis].
     """
 
@@ -73,6 +74,7 @@ class VaultShape:
     postgresql: Mapping[str, float | str] = field(default_factory=dict)
     checkpoints: Mapping[str, float | str | Sequence[str]] = field(default_factory=dict)
     browser: bool = False
+    owners: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     tracing: Mapping[str, float | str] = field(default_factory=dict)
     rates: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
@@ -151,6 +153,7 @@ def make_files(folder: Path, shape: VaultShape) -> VaultFiles:
         "limits": shape.limits,
         "checkpoints": shape.checkpoints,
         **({"browser": vault_folder.browser_table(browser_port)} if shape.browser else {}),
+        **({"owners": shape.owners} if shape.owners else {}),
         **({"tracing": shape.tracing} if shape.tracing else {}),
         **vault_folder.rate_tables(shape.rates),
     }

@@ -34,6 +34,16 @@ def record_id(*, id_key: bytes, tenant: str, account: str) -> bytes:
     return tag(id_key, "strongroom/v1/record-id", tenant.encode(), account.encode())
 
 
+def owner_fingerprint(*, public_key: bytes) -> bytes:
+    return digest("strongroom/v1/owner-key", public_key)
+
+
+def owners_digest(*, bundle: bytes, previous: bytes) -> bytes:
+    return digest(
+        "strongroom/v1/key-bundle-owners", bundle, hashlib.sha256(previous).digest() if previous else bytes(32)
+    )
+
+
 def credential_set(*, credentials: Sequence[tuple[bytes, bytes]], recovery_public_key: bytes) -> bytes:
     pairs = [part for pair in sorted(credentials) for part in pair]
     return digest("strongroom/v1/credential-set", *pairs, recovery_public_key)

@@ -36,12 +36,17 @@ class Resident:
         return InsecureSoftwareAuthenticator(state_path=self.folder / name)
 
     def client(
-        self, device: str = "device", *, scope: str = "vault", notify: Callable[[Notice], None] = unheard
+        self,
+        device: str = "device",
+        *,
+        scope: str = "vault",
+        notify: Callable[[Notice], None] = unheard,
+        trust: Trust | None = None,
     ) -> VaultClient:
-        """A client on the device of that name; its tokens have `scope`."""
+        """A client on the device of that name; its tokens have `scope`. Without `trust` it pins the identity key."""
         owner = AccountRef(vault=AUDIENCE, tenant=self.vault.tenant.name, account=self.account)
         return VaultClient(
-            settings=VaultSettings(owner=owner, trust=self.trust),
+            settings=VaultSettings(owner=owner, trust=trust or self.trust),
             connection=GrpcConnection(
                 Address(target=self.vault.address, root_certificates=self.vault.ca_file),
                 account_token=AccountTokenFrom(lambda: self.vault.issue_token(self.account, scope=scope)),

@@ -25,9 +25,11 @@ from strongroom_client.verification.bundles import Trust, verify_bundle
 from strongroom_client.verification.credential_sets import credential_set
 from strongroom_client.verification.evidence import examine_evidence
 from strongroom_client.verification.histories import check_page, next_page_start
+from strongroom_client.verification.owner_bundles import standing_of
 from strongroom_client.verification.positions import GENESIS, Position
 from strongroom_client.verification.receipts import ReceiptFor, check_receipt
 from strongroom_client.verification.statements import Expected, check_ceremony
+from tests.fakes.owner_signers import ADA, GRACE, owners_sign, pinned
 from tests.fakes.vault import ACCOUNT, NOW, ORIGIN, RP_ID, TENANT
 from tests.fakes.vault_keys import FakeVaultKeys, timestamp
 from tests.fuzz import honest
@@ -37,6 +39,7 @@ KEYS = FakeVaultKeys(
     identity=ec.derive_private_key(9, ec.SECP256R1()), transport=X25519PrivateKey.from_private_bytes(b"t" * 32)
 )
 TRUST = Trust(pins=frozenset({KEYS.fingerprint}))
+OWNERS = Trust(pins=frozenset(), owners=pinned(ADA, GRACE))
 NONCE = b"n" * 32
 HEAD = b"h" * 32
 DIGEST = b"d" * 32
@@ -85,6 +88,23 @@ def bundle(data: bytes) -> None:
     """Verify any bytes that the pinned key signed as a bundle: what a vault gone wrong could show."""
     signed = KEYS.sign_bundle(resources_pb2.KeyBundle.FromString(data))
     verify_bundle(signed, trust=TRUST, seen={}, now=Millis(NOW))
+
+
+def owner_bundles(data: bytes) -> None:
+    """Go by what a vault hands out as its owners' word."""
+    handed_out = vault_service_pb2.GetServiceInfoResponse.FromString(data).owner_bundles
+    standing_of(OWNERS, handed_out, known=None, now=Millis(NOW))
+
+
+def owner_bundle(data: bytes) -> None:
+    """Go by any bytes that two pinned owners signed: what owners could be made to sign."""
+    standing_of(OWNERS, [owners_sign(data, ADA, GRACE)], known=None, now=Millis(NOW))
+
+
+def handed_out_bundles() -> list[bytes]:
+    first, second = (KEYS.bundle(serial=serial, now=NOW).bundle for serial in (1, 2))
+    chain = [owners_sign(first, ADA, GRACE), owners_sign(second, ADA, GRACE, previous=first)]
+    return [vault_service_pb2.GetServiceInfoResponse(owner_bundles=chain).SerializeToString()]
 
 
 def receipt(data: bytes) -> None:
@@ -262,6 +282,8 @@ TARGETS = {
         seeds=lambda: [KEYS.bundle(serial=1, now=NOW).SerializeToString()],
     ),
     "key_bundle": Target(parse=bundle, refusals=(DecodeError, NotProven), seeds=bundles),
+    "owner_bundles": Target(parse=owner_bundles, refusals=(DecodeError, NotProven), seeds=handed_out_bundles),
+    "owner_bundle": Target(parse=owner_bundle, refusals=(NotProven,), seeds=bundles),
     "receipt": Target(parse=receipt, refusals=(DecodeError, NotProven), seeds=receipts),
     "service_info": Target(parse=service_info, refusals=(DecodeError, NotProven), seeds=service_infos),
     "vault_reply": Target(parse=vault_reply, refusals=(DecodeError, NotProven), seeds=vault_replies),

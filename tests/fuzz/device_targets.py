@@ -31,6 +31,7 @@ from strongroom_client.pending import Pending
 from strongroom_client.recovery_key import RecoveryKeyTypo, parse_recovery_key
 from strongroom_client.verification.bundles import SeenBundle
 from strongroom_client.verification.credential_sets import CredentialSet, PublicCredential
+from strongroom_client.verification.owner_bundles import SeenOwnerBundle
 from strongroom_client.verification.positions import Position
 from tests.fuzz import honest
 from tests.fuzz.target import Target
@@ -141,6 +142,7 @@ def memories() -> list[bytes]:
         position=Position(7, b"h" * 32),
         contested=Position(6, b"i" * 32),
         bundles=MappingProxyType({b"p" * 32: SeenBundle(3, b"s" * 32)}),
+        owner_bundle=SeenOwnerBundle(serial=4, sha256=b"t" * 32, identity_keys=frozenset({b"p" * 32})),
         credentials=CredentialSet((PublicCredential(b"id", b"key"),), b"r" * 32),
         credentials_version=7,
         set_aside=CredentialSet((PublicCredential(b"older", b"key"),)),

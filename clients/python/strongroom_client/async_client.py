@@ -35,9 +35,9 @@ from strongroom_client.running import Authenticators, Device, run_async, signers
 from strongroom_client.session import Session, VaultSettings
 from strongroom_client.steps import Call, Flow, Pause, Step
 from strongroom_client.transport import AsyncConnection
-from strongroom_client.verification.bundles import required_pins
 from strongroom_client.verification.evidence import EvidenceFlaw, examine_evidence
 from strongroom_client.verification.kept_receipts import Examination, Finding, examine_receipts
+from strongroom_client.verification.owner_bundles import receipt_pins
 
 _Result = TypeVar("_Result")
 
@@ -110,7 +110,8 @@ class AsyncVaultClient:
             UnpinnedVault: nothing is pinned, so that they prove nothing.
         """
         settings, lines = self._session.settings, await self.receipts()
-        return examine_receipts(lines, pins=required_pins(settings.trust), remembered=self.memory.position)
+        pins = receipt_pins(settings.trust, self.memory.owner_bundle)
+        return examine_receipts(lines, pins=pins, remembered=self.memory.position)
 
     async def compare_receipts(self) -> tuple[Finding, ...]:
         """Ask for the vault's history, and return what of the kept receipts it has forgotten or changed."""

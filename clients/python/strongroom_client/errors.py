@@ -28,6 +28,7 @@
     │   │   └── ModeNotExpected           the vault alone holds the envelope, which this device was never told
     │   ├── ReceiptInvalid            an answer is not signed by an identity key that counts
     │   ├── BundleInvalid             a key bundle is not to be trusted
+    │   │   └── OwnerBundleInvalid        what the pinned owners should have signed is not to be trusted
     │   ├── ReplyMismatch             a signed answer does not fit what was asked or is known
     │   ├── VaultWentBack             the vault is older than, or another than, what this device remembers
     │   └── UnpinnedVault             no identity key is pinned, and what was asked needs one
@@ -189,6 +190,10 @@ class ReceiptInvalid(NotProven):
 
 class BundleInvalid(NotProven):
     """A key bundle is not signed by an identity key that counts, not of this time, or older than one seen."""
+
+
+class OwnerBundleInvalid(BundleInvalid):
+    """Two pinned owners have not signed a key bundle, or not after the one that this device knows, or not for now."""
 
 
 class ReplyMismatch(NotProven):

@@ -1,4 +1,4 @@
-"""What a device remembers of one account's vault, as a value and as JSON, schema 2.
+"""What a device remembers of one account's vault, as a value and as JSON, schema 3.
 
 It holds no secret. Version and chain head come from verified receipts and signed answers only, never from a statement.
 Bytes are lower-case hex. The reader takes exactly the members it knows, each of its type.
@@ -21,9 +21,11 @@ from strongroom_client.pending import NOTHING_PENDING, Pending
 from strongroom_client.strict_json import count, elements, mapping, members, octets, optional, text
 from strongroom_client.verification.bundles import FINGERPRINT_BYTES, SeenBundle
 from strongroom_client.verification.credential_sets import CredentialSet, PublicCredential
+from strongroom_client.verification.owner_bundles import SeenOwnerBundle
 from strongroom_client.verification.positions import GENESIS, HEAD_BYTES, Position
 
-SCHEMA = 2
+SCHEMA = 3
+_BEFORE_OWNERS = 2
 _DIGEST_BYTES = 32
 _CLOCK_TOLERANCE_MS = 5 * 60 * 1000
 _RECOVERY_KEY_BYTES = 32
@@ -66,6 +68,7 @@ class AccountMemory:
         position: newest version and chain head that the vault has signed for.
         contested: position that the vault signed for although it does not go on from `position`; stops all else.
         bundles: newest key bundle seen, by fingerprint of its signer.
+        owner_bundle: newest that two pinned owners have signed; None where none was gone by.
         credentials: the credentials when they were last seen; None where they never were.
         credentials_version: the version that they were seen at.
         set_aside: credentials of what a reset had set aside at that version; None where nothing was, or is known.
@@ -82,6 +85,7 @@ class AccountMemory:
     position: Position = GENESIS
     contested: Position | None = None
     bundles: Mapping[bytes, SeenBundle] = field(default_factory=lambda: MappingProxyType({}))
+    owner_bundle: SeenOwnerBundle | None = None
     credentials: CredentialSet | None = None
     credentials_version: int = 0
     set_aside: CredentialSet | None = None
@@ -117,6 +121,7 @@ def encode_memory(memory: AccountMemory) -> bytes:
             fingerprint.hex(): {"serial": bundle.serial, "sha256": bundle.sha256.hex()}
             for fingerprint, bundle in memory.bundles.items()
         },
+        "owner_bundle": None if memory.owner_bundle is None else _owner_bundle_document(memory.owner_bundle),
         "credentials": None if memory.credentials is None else _credentials_document(memory.credentials),
         "credentials_version": memory.credentials_version,
         "set_aside": None if memory.set_aside is None else _credentials_document(memory.set_aside),
@@ -156,6 +161,7 @@ _MEMBERS = frozenset(
         "position",
         "contested",
         "bundles",
+        "owner_bundle",
         "credentials",
         "credentials_version",
         "set_aside",
@@ -186,6 +192,7 @@ def _decode(document: dict[str, Any]) -> AccountMemory:
                 for fingerprint, bundle in mapping(document["bundles"]).items()
             }
         ),
+        owner_bundle=optional(document["owner_bundle"], _owner_bundle),
         credentials=optional(document["credentials"], _credentials),
         credentials_version=count(document["credentials_version"]),
         set_aside=optional(document["set_aside"], _credentials),
@@ -202,12 +209,14 @@ def _decode(document: dict[str, Any]) -> AccountMemory:
 
 
 def _of_this_schema(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a document of schema 1 as one of schema 2; its credentials were those at its position."""
-    if document.get("schema") != 1:
-        return document
-    added = {"set_aside": None, "set_aside_erase_at": None, "account_erase_at": None, "life": None}
-    version = mapping(document["position"])["version"]
-    return {**document, **added, "schema": SCHEMA, "credentials_version": version}
+    """Return a document of schema 1 or 2 as one of schema 3; the credentials of 1 were those at its position."""
+    if document.get("schema") == 1:
+        added = {"set_aside": None, "set_aside_erase_at": None, "account_erase_at": None, "life": None}
+        version = mapping(document["position"])["version"]
+        document = {**document, **added, "schema": 2, "credentials_version": version}
+    if document.get("schema") == _BEFORE_OWNERS:
+        document = {**document, "schema": SCHEMA, "owner_bundle": None}
+    return document
 
 
 def _position_document(position: Position) -> dict[str, object]:
@@ -222,6 +231,25 @@ def _position(value: object) -> Position:
 def _bundle(value: object) -> SeenBundle:
     found = members(value, {"serial", "sha256"})
     return SeenBundle(count(found["serial"]), octets(found["sha256"], _DIGEST_BYTES))
+
+
+def _owner_bundle_document(bundle: SeenOwnerBundle) -> dict[str, object]:
+    return {
+        "serial": bundle.serial,
+        "sha256": bundle.sha256.hex(),
+        "identity_keys": sorted(key.hex() for key in bundle.identity_keys),
+        "dropped": sorted(key.hex() for key in bundle.dropped),
+    }
+
+
+def _owner_bundle(value: object) -> SeenOwnerBundle:
+    found = members(value, {"serial", "sha256", "identity_keys", "dropped"})
+    return SeenOwnerBundle(
+        serial=count(found["serial"]),
+        sha256=octets(found["sha256"], _DIGEST_BYTES),
+        identity_keys=frozenset(octets(key, FINGERPRINT_BYTES) for key in elements(found["identity_keys"])),
+        dropped=frozenset(octets(key, FINGERPRINT_BYTES) for key in elements(found["dropped"])),
+    )
 
 
 def _credentials_document(credentials: CredentialSet) -> dict[str, object]:

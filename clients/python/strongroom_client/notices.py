@@ -1,8 +1,9 @@
 """What a user should be told beside the result of a call: who changed the vault, and what waits to be erased.
 
 A stolen login can reset a vault, and a tenant can ask for an account's erasure; both wait, so that the owner sees it
-and acts. Notices come from what the vault has signed, and from the statement of a ceremony before anybody signs for it:
-a front can invent one there, but hide none, since no keeper takes a ceremony that was changed.
+and acts. The vault's owners can change which identity keys count. Notices come from what these or the vault signed, and
+from the statement of a ceremony before anybody signs for it: a front can invent one there, but hide none, since no
+keeper takes a ceremony that was changed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from strongroom_client.descriptions import VaultStatus
 from strongroom_client.memory import AccountMemory
 from strongroom_client.pending import Pending
 from strongroom_client.verification.credential_sets import CredentialSet
+from strongroom_client.verification.owner_bundles import SeenOwnerBundle
 
 
 @unique
@@ -30,6 +32,8 @@ class NoticeKind(Enum):
     PASSKEY_REMOVED = "passkey-removed"
     RECOVERY_KEY_CHANGED = "recovery-key-changed"
     ANOTHER_LIFE = "another-life"
+    IDENTITY_KEY_INTRODUCED = "identity-key-introduced"
+    IDENTITY_KEY_DROPPED = "identity-key-dropped"
 
 
 _REMOVED = "a passkey was removed elsewhere: restore once, so that backups from here use the new key"
@@ -111,6 +115,24 @@ def credentials_changed(*, known: CredentialSet, shown: CredentialSet) -> tuple[
     if known.recovery_public_key not in {b"", shown.recovery_public_key}:
         notices.append(Notice(kind=NoticeKind.RECOVERY_KEY_CHANGED, said="the recovery key was replaced elsewhere"))
     return tuple(notices)
+
+
+def owners_changed(*, known: SeenOwnerBundle | None, shown: SeenOwnerBundle | None) -> tuple[Notice, ...]:
+    """Return which identity keys count now and did not before, and the other way round, by the owners' word."""
+    if known is None or shown is None:
+        return ()
+    introduced, dropped = shown.identity_keys - known.identity_keys, known.identity_keys - shown.identity_keys
+    said = f"the vault's owners signed key bundle {shown.serial}, after {known.serial}"
+    return (
+        *(
+            Notice(kind=NoticeKind.IDENTITY_KEY_INTRODUCED, said=f"{said}: identity key {key.hex()} counts from now on")
+            for key in sorted(introduced)
+        ),
+        *(
+            Notice(kind=NoticeKind.IDENTITY_KEY_DROPPED, said=f"{said}: identity key {key.hex()} counts no more")
+            for key in sorted(dropped)
+        ),
+    )
 
 
 def _of(kind: NoticeKind, said: str, credential_id: bytes) -> Notice:

@@ -15,6 +15,7 @@ from strongroom_service.application.attempt import Attempts
 from strongroom_service.bootstrap.browser import make_browser_server
 from strongroom_service.bootstrap.databases import serving_store
 from strongroom_service.bootstrap.host_clock import inherited_anchor, steady_clock
+from strongroom_service.bootstrap.owner_bundles import OwnerBundles
 from strongroom_service.bootstrap.rates import make_rates
 from strongroom_service.bootstrap.reloading import Reloading, inherited_configuration
 from strongroom_service.bootstrap.system import DISTRIBUTION, checkpoint_folder, keeper_socket
@@ -37,6 +38,7 @@ from strongroom_service.store.checkpoint_folder import CheckpointFolder
 from strongroom_service.telemetry.exposition import MetricsServer
 from strongroom_service.telemetry.logs import configure_logging, get_logger
 from strongroom_service.telemetry.metrics import Metrics
+from strongroom_service.telemetry.owner_metrics import OwnerMetrics
 from strongroom_service.tokens.account_tokens import AccountTokenVerifier
 from strongroom_service.tokens.tenant_tokens import TenantTokenVerifier
 
@@ -87,6 +89,9 @@ class _Front:
         self._reloading = Reloading(config_path, configuration, log=self._log)
         self._metrics = Metrics(version=version(DISTRIBUTION), rpc_methods=RPC_METHODS)
         self._metrics.single_user.set(int(config.single_user))
+        owner_metrics = OwnerMetrics(self._metrics.registry)
+        self._owner_bundles = OwnerBundles(config.owners, failures=owner_metrics.failures, log=self._log)
+        owner_metrics.ends_at.set_function(self._owner_bundles.ends_at)
         self._clock = steady_clock(inherited_anchor(os.environ), config.clock, log=self._log)
         folder = CheckpointFolder(checkpoint_folder(config))
         self._metrics.checkpoint_made_at.set_function(folder.newest_at)
@@ -121,6 +126,7 @@ class _Front:
                 keeper=keeper,
                 store=store,
                 attempts=attempts,
+                owner_bundles=self._owner_bundles.handed_out,
             )
             tenant_servicer = TenantServicer(
                 guard=guard,
@@ -144,7 +150,8 @@ class _Front:
             await browser_server.start()
             self._log.info("listening", host=self._config.listen.host, port=self._config.listen.port)
             beating = [beat_forever(heartbeat)] if heartbeat else []
-            async with _background(stop, readiness.watch(), self._reload_when_told(rates), *beating):
+            watching = (readiness.watch(), self._owner_bundles.watch())
+            async with _background(stop, *watching, self._reload_when_told(rates), *beating):
                 try:
                     await _start_unless(stop, pool)
                     await stop.wait()

@@ -190,6 +190,18 @@ class ClockRules(Section):
         return Millis(round(self.tolerance_seconds * 1_000))
 
 
+class Owners(Section):
+    """What two people who own the vault have signed of its keys, for clients that pin theirs. Their keys stay away."""
+
+    bundles_dir: PathFromFile = Field(
+        description="Folder with every bundle that they signed, as `bundle sign` wrote it, and nothing else but names"
+        " with a dot in front. The front reads it again when it changes."
+    )
+    key_files: list[PathFromFile] = Field(
+        min_length=2, max_length=16, description="Their public keys in PEM, by which the front checks these files."
+    )
+
+
 class VaultConfig(Section):
     """All of `strongroom.toml`."""
 
@@ -236,6 +248,7 @@ class VaultConfig(Section):
     clock: ClockRules = Field(default_factory=ClockRules, description="How far the host's clock is believed.")
     limits: Limits = Field(default_factory=Limits, description="Limits of one front.")
     checkpoints: Checkpoints = Field(default_factory=Checkpoints, description="Checkpoints of all records.")
+    owners: Owners | None = Field(default=None, description="What the vault's owners signed; nothing without it.")
     tracing: TracingTable | None = Field(default=None, description="Where spans are sent; nowhere without it.")
     rates: Rates = Field(default_factory=Rates, description="Rates of one front, by peer, tenant and account.")
 

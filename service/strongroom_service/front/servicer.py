@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from strongroom.v1 import vault_service_pb2 as pb
@@ -15,6 +15,7 @@ from strongroom_service.front import codec
 from strongroom_service.front.guard import SERVICE_NAME, Call, Guard, guarded
 
 if TYPE_CHECKING:
+    from strongroom.v1.resources_pb2 import SignedKeyBundle
     from strongroom_service.application.attempt import Attempts
     from strongroom_service.application.keepers import Completion, Keeper, SignedReply
     from strongroom_service.application.stores import RecordStore
@@ -38,6 +39,7 @@ class VaultServicer(VaultServiceServicer):
         keeper: Keeper,
         store: RecordStore,
         attempts: Attempts,
+        owner_bundles: Callable[[], Sequence[SignedKeyBundle]],
     ) -> None:
         self.guard = guard
         self._admission = admission
@@ -45,13 +47,16 @@ class VaultServicer(VaultServiceServicer):
         self._keeper = keeper
         self._store = store
         self._attempts = attempts
+        self._owner_bundles = owner_bundles
 
     @guarded
     async def GetServiceInfo(self, request: pb.GetServiceInfoRequest, call: Call) -> pb.GetServiceInfoResponse:
         """See the proto."""
         who = await self._admit(call)
         signed = await describe_service(who.caller, nonce=codec.nonce_of(request), keeper=self._keeper)
-        return codec.signed_response(pb.GetServiceInfoResponse, signed)
+        response = codec.signed_response(pb.GetServiceInfoResponse, signed)
+        response.owner_bundles.extend(self._owner_bundles())
+        return response
 
     @guarded
     async def GetVault(self, request: pb.GetVaultRequest, call: Call) -> pb.GetVaultResponse:

@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from deploy.development.environment import DevelopmentVault, VaultShape, make_files
-
-PATIENCE_SECONDS = 60
-
-
-def bundle(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "strongroom_service.cli.main", "bundle", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
-
-
-def owner(folder: Path, name: str) -> tuple[Path, Path]:
-    key, (private, public) = Ed25519PrivateKey.generate(), (folder / f"{name}.pem", folder / f"{name}.pub")
-    private.touch(mode=0o600)
-    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    return private, public
+from tests.fakes.owners import bundle_command as bundle
+from tests.fakes.owners import make_owner as owner
 
 
 @pytest.fixture

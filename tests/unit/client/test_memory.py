@@ -23,6 +23,7 @@ from strongroom_client.receipts.format import KeptReceipt
 from strongroom_client.session import VaultSettings
 from strongroom_client.verification.bundles import SeenBundle, Trust
 from strongroom_client.verification.credential_sets import CredentialSet, PublicCredential
+from strongroom_client.verification.owner_bundles import SeenOwnerBundle
 from strongroom_client.verification.positions import Position
 from strongroom_client.verification.receipts import ReceiptFor
 from strongroom_client.verification.signatures import check_signature, identity_fingerprint
@@ -35,6 +36,9 @@ FULL = AccountMemory(
     position=Position(7, b"h" * 32),
     contested=Position(6, b"i" * 32),
     bundles=MappingProxyType({b"p" * 32: SeenBundle(3, b"s" * 32)}),
+    owner_bundle=SeenOwnerBundle(
+        serial=4, sha256=b"t" * 32, identity_keys=frozenset({b"p" * 32}), dropped=frozenset({b"o" * 32})
+    ),
     credentials=CredentialSet((PublicCredential(b"id", b"key"),), b"r" * 32),
     credentials_version=7,
     set_aside=CredentialSet((PublicCredential(b"older id", b"older key"),)),
@@ -53,12 +57,15 @@ def test_memory_comes_back_as_it_was(memory: AccountMemory) -> None:
     assert decode_memory(encode_memory(memory), owner=OWNER) == memory
 
 
-def test_memory_of_the_schema_before_is_read(tmp_path: Path) -> None:
+def test_memory_of_the_schemas_before_is_read() -> None:
     document = json.loads(encode_memory(FULL))
+    del document["owner_bundle"]
+    document["schema"] = 2
+    assert decode_memory(json.dumps(document).encode(), owner=OWNER) == replace(FULL, owner_bundle=None)
     for added in ("credentials_version", "set_aside", "set_aside_erase_at", "account_erase_at", "life"):
         del document[added]
     document["schema"] = 1
-    expected = replace(FULL, set_aside=None, pending=NOTHING_PENDING, life=None)
+    expected = replace(FULL, owner_bundle=None, set_aside=None, pending=NOTHING_PENDING, life=None)
     assert decode_memory(json.dumps(document).encode(), owner=OWNER) == expected
     document["position"] = []
     with pytest.raises(MemoryFault):
@@ -77,7 +84,7 @@ def put(*path: str, value: object) -> Callable[[Document], None]:
 @pytest.mark.parametrize(
     "spoil",
     [
-        put("schema", value=3),
+        put("schema", value=4),
         put("later", value=1),
         put("position", value=None),
         put("position", "version", value=-1),
@@ -90,6 +97,11 @@ def put(*path: str, value: object) -> Callable[[Document], None]:
         put("pins", value=["00"]),
         put("pins", value="00"),
         put("bundles", value={"00": {"serial": 1, "sha256": "00" * 32}}),
+        put("owner_bundle", value={}),
+        put("owner_bundle", "serial", value="4"),
+        put("owner_bundle", "sha256", value="00"),
+        put("owner_bundle", "identity_keys", value=["00"]),
+        put("owner_bundle", "dropped", value=None),
         put("credentials", "recovery_public_key", value="00"),
         put("mode", value="none"),
         put("archive_recipient", value="age1nonsense"),

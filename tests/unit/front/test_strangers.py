@@ -60,6 +60,7 @@ class Bench:
             keeper=self.keeper,
             store=store,
             attempts=Attempts(keeper=self.keeper, store=store, note=lambda *_: None),
+            owner_bundles=list,
         )
 
     async def told(self, rpc: str, request: object, *, token: str) -> tuple[grpc.StatusCode, object]:

@@ -14,6 +14,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from strongroom.v1 import resources_pb2
+from strongroom_service.config.owner_keys import check_digest, owner_fingerprint, parse_public_key
 from strongroom_service.domain.ceremonies import Mode, Statement
 from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.errors import RecordRejected, Refusal
@@ -22,6 +24,7 @@ from strongroom_service.domain.records import Record, credential_set_digest, nex
 from strongroom_service.keeper.formats.bundle import bundle_digest, transport_key_id
 from strongroom_service.keeper.formats.enums import MODES
 from strongroom_service.keeper.formats.hpke import open_from_client, seal_to_client
+from strongroom_service.keeper.formats.owner_signatures import owners_digest, parse_bundle
 from strongroom_service.keeper.formats.page_token import PageStart, make_page_token, read_page_token
 from strongroom_service.keeper.formats.receipt import ReceiptFor, identity_fingerprint, receipt_digest
 from strongroom_service.keeper.formats.request import parse_request
@@ -129,6 +132,27 @@ def test_what_a_wrapped_envelope_is_bound_to(vector: dict[str, Any]) -> None:
 def test_bundle(vector: dict[str, Any]) -> None:
     expected = plain_protocol.digest("strongroom/v1/key-bundle", vector["bundle"])
     assert bundle_digest(vector["bundle"]) == expected == vector["digest"]
+
+
+@vectors("owner_fingerprint")
+def test_owner_fingerprint(vector: dict[str, Any]) -> None:
+    expected = plain_protocol.owner_fingerprint(**without(vector, "fingerprint"))
+    assert owner_fingerprint(parse_public_key(vector["public_key"])) == expected == vector["fingerprint"]
+
+
+@vectors("owners_bundle")
+def test_owners_bundle(vector: dict[str, Any]) -> None:
+    given = {"bundle": vector["bundle"], "previous": vector["previous"]}
+    this, before = (
+        parse_bundle(resources_pb2.SignedKeyBundle(bundle=each).SerializeToString()) if each else None
+        for each in given.values()
+    )
+    assert this is not None
+    expected = plain_protocol.owners_digest(**given)
+    assert owners_digest(this, previous=before) == expected == vector["digest"]
+    for each in vector["signatures"]:
+        key = parse_public_key(bytes.fromhex(each["public_key"]))
+        check_digest(key, expected, bytes.fromhex(each["signature"]))
 
 
 @vectors("transport_key_id")

@@ -45,6 +45,7 @@ PUBLIC: Final = {
     "SealedEnvelope.sealed": "sealed to a keeper's transport key by the client",
     "SealedStep.sealed_event": "what the database gets",
     "SealedStep.sealed_record": "what the database gets",
+    "SeenOwnerBundle.identity_keys": "fingerprints of public keys",
     "Tenant.keys": "public keys that tokens are verified with",
     "VaultContents.keys": "names, states and check values of keys",
     "VaultKeys.token": "a port: it has no repr of its own",

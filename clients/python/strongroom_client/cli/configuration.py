@@ -4,7 +4,9 @@
     tenant = "acme"                        required
     account = "alice"                      required
     account_token_file = "token.jwt"       required; kept fresh by the product
-    pins = ["5f3a..."]                     fingerprints of identity keys, 64 hex digits each; or
+    owner_key_files = ["ada.pub", "..."]   public keys (PEM) of the vault's owners, two or more: their word counts; or
+    pins = ["5f3a..."]                     fingerprints of identity keys, 64 hex digits each; beside owners' keys they
+                                           count until the owners have signed; or
     unpinned = true                        said in so many words: receipts then prove nothing
     ca_file = "ca.pem"                     CAs to believe; the system's where absent
     insecure = true                        no TLS at all; for tests
@@ -38,6 +40,8 @@ from strongroom_client.memory import AccountRef
 from strongroom_client.session import VaultSettings
 from strongroom_client.transport import Address
 from strongroom_client.verification.bundles import Trust
+from strongroom_client.verification.owner_bundles import OWNERS_NEEDED
+from strongroom_client.verification.owner_keys import owner_key_of_pem
 
 FILE_NAME = "strongroom.toml"
 SOFTWARE = "software-insecure"
@@ -46,6 +50,7 @@ BROWSER = "browser"
 _REQUIRED = frozenset({"vault", "tenant", "account", "account_token_file"})
 _OPTIONAL = frozenset(
     {
+        "owner_key_files",
         "pins",
         "unpinned",
         "ca_file",
@@ -124,7 +129,7 @@ def _read(document: dict[str, Any], state: Path) -> Configuration:
     )
     settings = VaultSettings(
         owner=owner,
-        trust=_trust(document),
+        trust=_trust(document, state),
         rp_id=_optional(document, "rp_id", str),
         origin=_optional(document, "origin", str),
     )
@@ -145,15 +150,36 @@ def _read(document: dict[str, Any], state: Path) -> Configuration:
     )
 
 
-def _trust(document: dict[str, Any]) -> Trust:
+def _trust(document: dict[str, Any], state: Path) -> Trust:
+    files: list[Any] = _optional(document, "owner_key_files", list) or []
     pins: list[Any] = _optional(document, "pins", list) or []
     unpinned = _optional(document, "unpinned", bool) or False
-    if unpinned == bool(pins):
-        raise UnpinnedVault("the configuration must either pin an identity key (pins) or say unpinned = true, not both")
+    if unpinned == bool(pins or files):
+        raise UnpinnedVault(
+            "the configuration must pin the vault's owners (owner_key_files) or an identity key (pins),"
+            " or say unpinned = true"
+        )
+    owners = frozenset(_owner_key(name, state) for name in files)
+    if files and len(owners) < OWNERS_NEEDED:
+        raise ConfigurationFault(f"owner_key_files must name {OWNERS_NEEDED} different keys or more")
     try:
-        return Trust(pins=frozenset(bytes.fromhex(pin) for pin in pins), unpinned=unpinned)
+        fingerprints = frozenset(bytes.fromhex(pin) for pin in pins)
+        return Trust(pins=fingerprints, unpinned=unpinned, owners=owners)
     except (ValueError, TypeError):
         raise ConfigurationFault("pins must be fingerprints of 64 hex digits") from None
+
+
+def _owner_key(name: object, state: Path) -> bytes:
+    if not isinstance(name, str) or not name:
+        raise ConfigurationFault("owner_key_files must be names of files")
+    try:
+        return owner_key_of_pem((state / name).read_bytes())
+    except OSError as error:
+        raise ConfigurationFault(f"owner_key_files: {state / name} cannot be read: {error.strerror}") from error
+    except ValueError:
+        raise ConfigurationFault(
+            f"owner_key_files: {state / name} must hold an Ed25519 or P-256 public key in PEM"
+        ) from None
 
 
 def choose_browser(page: str | None) -> AuthenticatorChoice:

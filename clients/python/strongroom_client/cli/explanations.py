@@ -19,6 +19,7 @@ from strongroom_client.errors import (
     MustWait,
     NotProven,
     OutcomeUnknown,
+    OwnerBundleInvalid,
     PrfUnavailable,
     StrongroomError,
     Unavailable,
@@ -45,7 +46,14 @@ _ADVICE: Final[tuple[tuple[type[Exception], str], ...]] = (
         VaultWentBack,
         "Ask the vault's operator. If a backup was restored there, go on with `strongroom accept-older-vault`.",
     ),
-    (UnpinnedVault, "Ask the vault's operator for the fingerprint of its identity key, and put it under `pins`."),
+    (
+        UnpinnedVault,
+        "Ask the vault's operator for its owners' keys (`owner_key_files`) or its identity key's fingerprint (`pins`).",
+    ),
+    (
+        OwnerBundleInvalid,
+        "Ask the vault's operator. If the owners began a new chain there, `strongroom accept-older-vault` helps.",
+    ),
     (
         BundleInvalid,
         "The vault's keys cannot be believed. If a backup was restored there, `strongroom accept-older-vault` helps.",

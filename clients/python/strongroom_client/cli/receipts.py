@@ -16,8 +16,8 @@ from strongroom_client.cli.output import Output, Shown
 from strongroom_client.cli.showing import as_json, shown_time
 from strongroom_client.memory_folder import MemoryFolder
 from strongroom_client.receipts.format import Accepted, CutShort, Dropped, KeptLine, KeptReceipt
-from strongroom_client.verification.bundles import required_pins
 from strongroom_client.verification.kept_receipts import Examination, Finding, examine_receipts
+from strongroom_client.verification.owner_bundles import receipt_pins
 
 app = typer.Typer(help="The vault's receipts, kept on this device.", no_args_is_help=True)
 
@@ -67,9 +67,10 @@ def _examine(configuration: Configuration) -> Examination:
         UnpinnedVault: nothing is pinned, so that receipts prove nothing.
     """
     settings = configuration.settings
-    pins = required_pins(settings.trust)
     with MemoryFolder(configuration.memory_root, owner=settings.owner) as folder:
-        return examine_receipts(folder.receipts(), pins=pins, remembered=folder.load().position)
+        memory = folder.load()
+        pins = receipt_pins(settings.trust, memory.owner_bundle)
+        return examine_receipts(folder.receipts(), pins=pins, remembered=memory.position)
 
 
 def _said(examination: Examination, compared: tuple[Finding, ...] | None) -> Iterable[str]:

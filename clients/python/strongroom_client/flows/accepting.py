@@ -13,7 +13,7 @@ from strongroom_client.steps import Flow, Keep
 
 
 def accept_older_vault(session: Session) -> Flow[AccountMemory]:
-    """Go on from the contested position, if there is one, and take key bundles of any serial anew.
+    """Go on from the contested position, if there is one, and take key bundles of any serial anew, the owners' too.
 
     The evidence stays where it is. What backups are encrypted to stays as well: it came from this device.
     """
@@ -31,6 +31,6 @@ def accept_older_vault(session: Session) -> Flow[AccountMemory]:
             life=None,
             opened_archive_version=0,
         )
-    session.memory = replace(memory, bundles=MappingProxyType({}))
+    session.memory = replace(memory, bundles=MappingProxyType({}), owner_bundle=None)
     yield Keep(session.memory, accepted)
     return session.memory

@@ -15,13 +15,14 @@ from strongroom_client.clock import Millis
 from strongroom_client.descriptions import Service, describe_policy
 from strongroom_client.errors import ReplyMismatch, VaultWentBack
 from strongroom_client.memory import AccountMemory
-from strongroom_client.notices import Notice
+from strongroom_client.notices import Notice, owners_changed
 from strongroom_client.receipts.format import KeptReceipt
 from strongroom_client.session import Session
 from strongroom_client.steps import Flow, Keep, KeepContested, Rpc, Tell, call
 from strongroom_client.timestamps import millis_of
 from strongroom_client.verification.bundles import VerifiedBundle, verify_bundle
 from strongroom_client.verification.credential_sets import CredentialSet
+from strongroom_client.verification.owner_bundles import standing_of
 from strongroom_client.verification.positions import Position, check_goes_on
 from strongroom_client.verification.receipts import ReceiptFor, check_receipt
 
@@ -75,8 +76,9 @@ def ask_service(session: Session) -> Flow[Service]:
         vault_service_pb2.GetServiceInfoResponse,
     )
     reply = parse(vault_service_pb2.ServiceInfoReply, answer.reply)
-    trust = session.settings.trust
-    bundle = verify_bundle(reply.key_bundle, trust=trust, seen=session.memory.bundles, now=session.clock())
+    known = session.memory.owner_bundle
+    standing = standing_of(session.settings.trust, answer.owner_bundles, known=known, now=session.clock())
+    bundle = verify_bundle(reply.key_bundle, trust=standing.trust, seen=session.memory.bundles, now=session.clock())
     receipt = receipt_of(
         answer,
         receipt_for=ReceiptFor.GET_SERVICE_INFO,
@@ -86,10 +88,16 @@ def ask_service(session: Session) -> Flow[Service]:
         now=session.clock(),
     )
     yield Keep(session.memory, receipt)
-    session.service = _service(session, reply, bundle)
+    session.service = _service(session, reply, standing.limit(bundle))
     seen = {**session.memory.bundles, **dict.fromkeys(bundle.signers, bundle.seen)}
-    session.memory = replace(session.memory, pins=trust.pins, bundles=MappingProxyType(seen))
+    session.memory = replace(
+        session.memory,
+        pins=standing.trust.pins,
+        bundles=MappingProxyType(seen),
+        owner_bundle=standing.owner_bundle,
+    )
     yield Keep(session.memory, None)
+    yield from tell(session, owners_changed(known=known, shown=standing.owner_bundle))
     return session.service
 
 
@@ -105,8 +113,8 @@ def verify_answer(
     """
     service = yield from current_service(session)
     fingerprint = answer.receipt.identity_fingerprint
-    if fingerprint not in service.bundle.identity_keys and session.settings.trust.counts(fingerprint):
-        service = yield from ask_service(session)  # a pinned key that came into use since the bundle was read
+    if fingerprint not in service.bundle.identity_keys and session.settings.trust.may_count(fingerprint):
+        service = yield from ask_service(session)  # a key that counts that came into use since the bundle was read
     receipt = receipt_of(
         answer,
         receipt_for=receipt_for,

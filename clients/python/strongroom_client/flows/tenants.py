@@ -18,6 +18,7 @@ from strongroom_client.receipts.format import KeptReceipt
 from strongroom_client.steps import Flow, Rpc, call
 from strongroom_client.timestamps import millis_of, optional_millis
 from strongroom_client.verification.bundles import SeenBundle, Trust, VerifiedBundle, verify_bundle
+from strongroom_client.verification.owner_bundles import SeenOwnerBundle, standing_of
 from strongroom_client.verification.receipts import ReceiptFor
 
 _Answer = TypeVar("_Answer", bound=SignedAnswer)
@@ -25,7 +26,7 @@ _Answer = TypeVar("_Answer", bound=SignedAnswer)
 
 @dataclass(slots=True, kw_only=True)
 class TenantSession:
-    """Changes as flows learn: the newest key bundles, by fingerprint of their signers, and the one in use."""
+    """Changes as flows learn: the newest key bundles, by fingerprint of their signers, the one in use, the owners'."""
 
     tenant: str
     trust: Trust
@@ -33,6 +34,7 @@ class TenantSession:
     random: Callable[[int], bytes] = field(repr=False)
     seen: dict[bytes, SeenBundle] = field(default_factory=dict)
     bundle: VerifiedBundle | None = None
+    owner_bundle: SeenOwnerBundle | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +146,7 @@ def _verify(
     bundle = session.bundle
     signer = answer.receipt.identity_fingerprint
     is_current = bundle is not None and session.clock() <= bundle.not_after
-    if bundle is None or not is_current or (signer not in bundle.identity_keys and session.trust.counts(signer)):
+    if bundle is None or not is_current or (signer not in bundle.identity_keys and session.trust.may_count(signer)):
         bundle = yield from _ask_bundle(session)
     return receipt_of(
         answer,
@@ -162,7 +164,8 @@ def _ask_bundle(session: TenantSession) -> Flow[VerifiedBundle]:
     request = vault_service_pb2.GetServiceInfoRequest(nonce=nonce)
     answer = yield from call(Rpc.GET_SERVICE_INFO, request, vault_service_pb2.GetServiceInfoResponse)
     reply = parse(vault_service_pb2.ServiceInfoReply, answer.reply)
-    bundle = verify_bundle(reply.key_bundle, trust=session.trust, seen=session.seen, now=session.clock())
+    standing = standing_of(session.trust, answer.owner_bundles, known=session.owner_bundle, now=session.clock())
+    bundle = verify_bundle(reply.key_bundle, trust=standing.trust, seen=session.seen, now=session.clock())
     receipt_of(
         answer,
         receipt_for=ReceiptFor.GET_SERVICE_INFO,
@@ -174,8 +177,8 @@ def _ask_bundle(session: TenantSession) -> Flow[VerifiedBundle]:
     if reply.tenant != session.tenant:
         raise ReplyMismatch("the vault takes this account token for another tenant's")
     session.seen.update(dict.fromkeys(bundle.signers, bundle.seen))
-    session.bundle = bundle
-    return bundle
+    session.owner_bundle, session.bundle = standing.owner_bundle, standing.limit(bundle)
+    return session.bundle
 
 
 def _event(message: tenant_service_pb2.TenantEvent) -> TenantEvent:

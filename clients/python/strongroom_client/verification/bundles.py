@@ -3,8 +3,9 @@
     digest = SHA-256 of fields("strongroom/v1/key-bundle", serialized KeyBundle)
     transport key id = first 16 bytes of SHA-256 of fields("strongroom/v1/transport-key-id", public key)
 
-A bundle never introduces an identity key: it brings the public key for a fingerprint that is pinned already. Serials
-count per fingerprint, and a lower one is refused: an old bundle may name a transport key that was lost since.
+A bundle that an identity key signed never introduces another: it brings the public key for a fingerprint that counts
+already. Serials count per fingerprint, and a lower one is refused: an old bundle may name a transport key that was lost
+since. What two owners have signed may introduce one: owner_bundles.py.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from google.protobuf.message import DecodeError
 
 from strongroom.v1 import resources_pb2
 from strongroom_client.clock import Millis
-from strongroom_client.errors import BundleInvalid, UnpinnedVault
+from strongroom_client.errors import BundleInvalid, NotProven, UnpinnedVault
 from strongroom_client.fields import hash_fields
 from strongroom_client.timestamps import millis_of
+from strongroom_client.verification.owner_keys import require_owner_key
 from strongroom_client.verification.signatures import WrongSignature, check_signature, identity_fingerprint
 
 FINGERPRINT_BYTES = 32
@@ -34,34 +36,35 @@ _TRANSPORT_ID_LABEL = "strongroom/v1/transport-key-id"
 class Trust:
     """Which identity keys count: those in `pins` (fingerprints, 32 bytes), or with `unpinned` whichever a bundle names.
 
+    With `owners` (public keys, DER, as `owner_key_of_pem` gives them) those that two of these have signed for; then
+    `pins` count only until these have.
+
     Raises:
         UnpinnedVault: neither, or both.
-        ValueError: a pin is not 32 bytes.
+        ValueError: a pin is not 32 bytes, an owner's key is none, or there is but one.
     """
 
     pins: frozenset[bytes]
     unpinned: bool = False
+    owners: frozenset[bytes] = frozenset()
 
     def __post_init__(self) -> None:
-        if self.unpinned == bool(self.pins):
-            raise UnpinnedVault("pin an identity key of the vault, or say that it is to be used unpinned")
+        if self.unpinned == bool(self.pins or self.owners):
+            raise UnpinnedVault("pin the vault's owners or an identity key, or say that it is to be used unpinned")
         if any(len(pin) != FINGERPRINT_BYTES for pin in self.pins):
             raise ValueError(f"a pin is {FINGERPRINT_BYTES} bytes")
+        if len(self.owners) == 1:
+            raise ValueError("one owner's word is not enough: pin two or more, each with another key")
+        for encoded in self.owners:
+            require_owner_key(encoded)
 
     def counts(self, fingerprint: bytes) -> bool:
-        """Whether signatures of the identity key with this fingerprint count."""
+        """Whether signatures of the identity key with this fingerprint count, by the pins alone."""
         return self.unpinned or fingerprint in self.pins
 
-
-def required_pins(trust: Trust) -> frozenset[bytes]:
-    """Return the pins of `trust`.
-
-    Raises:
-        UnpinnedVault: it has none, so that no receipt proves anything.
-    """
-    if trust.unpinned:
-        raise UnpinnedVault("no identity key is pinned, so that receipts prove nothing")
-    return trust.pins
+    def may_count(self, fingerprint: bytes) -> bool:
+        """Whether they may count by now: the owners can have signed for it."""
+        return bool(self.owners) or self.counts(fingerprint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def verify_bundle(
         raise BundleInvalid("the key bundle does not parse") from None
     identity_keys = _identity_keys(bundle, trust)
     signers = _check_signatures(signed, identity_keys)
-    not_after = _check_time(bundle, now=now)
+    not_after = check_time(bundle, now=now, whose="the key bundle", otherwise=BundleInvalid)
     this = SeenBundle(bundle.serial, hashlib.sha256(signed.bundle).digest())
     for signer in signers:
         _check_serial(this, seen.get(signer))
@@ -132,10 +135,37 @@ def verify_bundle(
     )
 
 
-def _identity_keys(bundle: resources_pb2.KeyBundle, trust: Trust) -> dict[bytes, bytes]:
+def listed_identity_keys(bundle: resources_pb2.KeyBundle, *, otherwise: type[NotProven]) -> Mapping[bytes, bytes]:
+    """Return a bundle's identity keys by fingerprint.
+
+    Raises:
+        otherwise: one is listed under a fingerprint that is not its own.
+    """
     keys = {key.fingerprint: key.public_key for key in bundle.identity_keys}
     if any(identity_fingerprint(public_key) != fingerprint for fingerprint, public_key in keys.items()):
-        raise BundleInvalid("an identity key is listed under another key's fingerprint")
+        raise otherwise("an identity key is listed under another key's fingerprint")
+    return keys
+
+
+def check_time(bundle: resources_pb2.KeyBundle, *, now: Millis, whose: str, otherwise: type[NotProven]) -> Millis:
+    """Return the end of a bundle's validity.
+
+    Raises:
+        otherwise: it is not valid now, or claims to be so for more than 30 days.
+    """
+    not_before = millis_of(bundle.not_before_time, otherwise=otherwise)
+    not_after = millis_of(bundle.not_after_time, otherwise=otherwise)
+    if not 0 < not_after - not_before <= MAX_VALIDITY_MS:
+        raise otherwise(f"{whose} claims to be valid for more than 30 days")
+    if now < not_before:
+        raise otherwise(f"{whose} is not valid yet; is this device's clock right?")
+    if now > not_after:
+        raise otherwise(f"{whose} is not valid any more; is this device's clock right?")
+    return not_after
+
+
+def _identity_keys(bundle: resources_pb2.KeyBundle, trust: Trust) -> dict[bytes, bytes]:
+    keys = listed_identity_keys(bundle, otherwise=BundleInvalid)
     return {fingerprint: key for fingerprint, key in keys.items() if trust.counts(fingerprint)}
 
 
@@ -155,19 +185,6 @@ def _check_signatures(signed: resources_pb2.SignedKeyBundle, identity_keys: Mapp
     if not signers:
         raise BundleInvalid("the key bundle is not signed by an identity key that counts here")
     return tuple(signers)
-
-
-def _check_time(bundle: resources_pb2.KeyBundle, *, now: Millis) -> Millis:
-    """Return the end of its validity."""
-    not_before = millis_of(bundle.not_before_time, otherwise=BundleInvalid)
-    not_after = millis_of(bundle.not_after_time, otherwise=BundleInvalid)
-    if not 0 < not_after - not_before <= MAX_VALIDITY_MS:
-        raise BundleInvalid("the key bundle claims to be valid for more than 30 days")
-    if now < not_before:
-        raise BundleInvalid("the key bundle is not valid yet; is this device's clock right?")
-    if now > not_after:
-        raise BundleInvalid("the key bundle is not valid any more; is this device's clock right?")
-    return not_after
 
 
 def _check_serial(this: SeenBundle, seen: SeenBundle | None) -> None:

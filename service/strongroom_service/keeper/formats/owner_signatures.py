@@ -87,6 +87,28 @@ def check_owners(
     """
     if not bundle.says.not_before_time.ToMilliseconds() <= now <= bundle.says.not_after_time.ToMilliseconds():
         raise Misconfigured("the bundle is not valid at this time")
+    _check_signatures(bundle, owners, previous=previous)
+
+
+def check_chain(bundles: Sequence[BundleFile], owners: Sequence[OwnerPublicKey]) -> None:
+    """Check that two of `owners` or more have signed each of `bundles`, oldest first, after the one before it.
+
+    The oldest is what the next was signed after, and may itself have been signed by other owners, unless it is alone:
+    then it is their first.
+
+    Raises:
+        Misconfigured: they have not; says which.
+    """
+    before = bundles[0] if len(bundles) > 1 else None
+    for bundle in bundles[1:] or bundles:
+        try:
+            _check_signatures(bundle, owners, previous=before)
+        except Misconfigured as error:
+            raise Misconfigured(f"bundle {bundle.says.serial}: {error}") from None
+        before = bundle
+
+
+def _check_signatures(bundle: BundleFile, owners: Sequence[OwnerPublicKey], *, previous: BundleFile | None) -> None:
     digest = owners_digest(bundle, previous=previous)
     known = {owner_fingerprint(owner): owner for owner in owners}
     signers = set()

@@ -469,9 +469,9 @@ class BundleSignature(_message.Message):
     FINGERPRINT_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     fingerprint: _builtins.bytes
-    """Fingerprint of the signing key, 32 bytes."""
+    """Fingerprint of the signing key, an identity key's or an owner's, 32 bytes."""
     signature: _builtins.bytes
-    """ECDSA P-256, r || s, 64 bytes, over SHA-256 of the labelled bundle."""
+    """64 bytes, over SHA-256 of the labelled bundle: ECDSA P-256, r || s; or an owner's Ed25519."""
     def __init__(
         self,
         *,
@@ -498,7 +498,7 @@ class SignedKeyBundle(_message.Message):
     """Serialized KeyBundle; what the signatures cover."""
     @_builtins.property
     def signatures(self) -> _containers.RepeatedCompositeFieldContainer[Global___BundleSignature]:
-        """At least one by an identity key that the client pins."""
+        """At least one by an identity key that the client pins; in an owners' bundle, those of two owners or more."""
 
     def __init__(
         self,

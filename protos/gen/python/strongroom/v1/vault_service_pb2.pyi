@@ -51,21 +51,29 @@ class GetServiceInfoResponse(_message.Message):
 
     REPLY_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    OWNER_BUNDLES_FIELD_NUMBER: _builtins.int
     reply: _builtins.bytes
     """Serialized ServiceInfoReply."""
     @_builtins.property
     def receipt(self) -> _resources_pb2.Receipt:
         """Over the nonce."""
 
+    @_builtins.property
+    def owner_bundles(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.SignedKeyBundle]:
+        """What the vault's owners have signed, oldest first, for clients that pin the owners' keys; at most 64. Not under the
+        receipt: owners sign offline, and the keeper renews its own bundle daily.
+        """
+
     def __init__(
         self,
         *,
         reply: _builtins.bytes = ...,
         receipt: _resources_pb2.Receipt | None = ...,
+        owner_bundles: _abc.Iterable[_resources_pb2.SignedKeyBundle] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "reply", b"reply"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["owner_bundles", b"owner_bundles", "receipt", b"receipt", "reply", b"reply"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
