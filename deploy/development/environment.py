@@ -54,13 +54,10 @@ class VaultShape:
         rp_id, origins: of the tenant.
         policy: lines of the tenant's [policy] beside on_exhaustion, such as {"budget": 3, "cool_down_seconds": [1]}.
         settings: further lines at the head of strongroom.toml.
-        keeper_settings: further lines of its [keepers].
-        limits: lines of its [limits].
+        keeper_settings, limits, checkpoints: further lines of its [keepers], [limits], [checkpoints].
         postgresql: lines of its [postgresql]; settings then names the database and the data_dir.
-        checkpoints: lines of its [checkpoints].
         browser: whether browsers are served too, in plain text on loopback; pages may call from `origins`.
-        owners: lines of its [owners], which is left out if there are none.
-        tracing: lines of its [tracing], likewise.
+        owners, tracing: lines of its [owners] and [tracing], which are left out if there are none.
         rates: lines of its [rates.peer] and so on, by default so high that nobody meets them, and of [rates.redis].
     """
 

@@ -409,14 +409,14 @@ export declare const KeyBundleSchema: GenMessage<KeyBundle>;
  */
 export declare type BundleSignature = Message<"strongroom.v1.BundleSignature"> & {
   /**
-   * Fingerprint of the signing key, 32 bytes.
+   * Fingerprint of the signing key, an identity key's or an owner's, 32 bytes.
    *
    * @generated from field: bytes fingerprint = 1;
    */
   fingerprint: Uint8Array;
 
   /**
-   * ECDSA P-256, r || s, 64 bytes, over SHA-256 of the labelled bundle.
+   * 64 bytes, over SHA-256 of the labelled bundle: ECDSA P-256, r || s; or an owner's Ed25519.
    *
    * @generated from field: bytes signature = 2;
    */
@@ -443,7 +443,7 @@ export declare type SignedKeyBundle = Message<"strongroom.v1.SignedKeyBundle"> &
   bundle: Uint8Array;
 
   /**
-   * At least one by an identity key that the client pins.
+   * At least one by an identity key that the client pins; in an owners' bundle, those of two owners or more.
    *
    * @generated from field: repeated strongroom.v1.BundleSignature signatures = 2;
    */

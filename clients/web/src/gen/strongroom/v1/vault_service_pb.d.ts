@@ -52,6 +52,14 @@ export declare type GetServiceInfoResponse = Message<"strongroom.v1.GetServiceIn
    * @generated from field: strongroom.v1.Receipt receipt = 2;
    */
   receipt?: Receipt | undefined;
+
+  /**
+   * What the vault's owners have signed, oldest first, for clients that pin the owners' keys; at most 64. Not under the
+   * receipt: owners sign offline, and the keeper renews its own bundle daily.
+   *
+   * @generated from field: repeated strongroom.v1.SignedKeyBundle owner_bundles = 3;
+   */
+  ownerBundles: SignedKeyBundle[];
 };
 
 /**
