@@ -4,6 +4,7 @@ import type { Authenticator } from "./authenticators/port.ts";
 import { ConnectConnection, waited, type AccountTokenSource, type Connection } from "./connection.ts";
 import type { HistoryEvent, Policy, Service, VaultStatus } from "./descriptions.ts";
 import { envelopeContent, type EnvelopeContent } from "./envelope-content.ts";
+import { DeviceError } from "./errors.ts";
 import { addPasskey, type Addition } from "./flows/adding.ts";
 import { askService } from "./flows/answers.ts";
 import { enroll, type Enrollment, type EnrollmentChoice } from "./flows/enrolling.ts";
@@ -100,6 +101,20 @@ export class StrongroomClient {
   /** What this device remembers of the vault. */
   memory(): Promise<AccountMemory> {
     return this.#run(async (session) => session.memory);
+  }
+
+  /**
+   * What archives are encrypted to, the archive key's recipient and the recovery key's: no prompt, and no call.
+   *
+   * Throws DeviceError where this device has not opened the vault's envelope yet: enroll, or release once.
+   */
+  archiveRecipients(): Promise<readonly [string, string]> {
+    return this.#run(async ({ memory: { archiveRecipient, recoveryRecipient } }) => {
+      if (archiveRecipient === undefined || recoveryRecipient === undefined) {
+        throw new DeviceError("this device does not know what to encrypt to: restore once, or enroll");
+      }
+      return [archiveRecipient, recoveryRecipient] as const;
+    });
   }
 
   /** The vault's description and keys, verified. */

@@ -1,6 +1,23 @@
 /** The library: what a page imports. README.md shows how. */
 
 export { ArchiveIdentity, parseIdentity } from "./age-keys.ts";
+export {
+  createArchive,
+  readArchive,
+  sourceFile,
+  type ArchiveEntry,
+  type Progress,
+  type SourceFile,
+} from "./archive/archive.ts";
+export {
+  ArchiveDamaged,
+  ArchiveError,
+  ArchiveLocked,
+  RefusedEntry,
+  SourceChanged,
+  SourceUnfit,
+} from "./archive/errors.ts";
+export type { EntryKind } from "./archive/tar-format.ts";
 export { BrowserAuthenticator, hasPasskeys } from "./authenticators/browser.ts";
 export {
   AuthenticatorError,
