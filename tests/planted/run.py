@@ -28,8 +28,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("service", "clients/python", "protos/gen/python")
-PACKAGES = ("strongroom_service", "strongroom_client", "strongroom")
+SOURCES = ("service", "clients/python", "clients/examples/app-backend", "protos/gen/python")
+PACKAGES = ("strongroom_service", "strongroom_client", "app_backend", "strongroom")
 TEST_SECONDS = 300
 # The test stumbled over the patch itself and never came to judge the promise.
 STUMBLES = ("NameError", "ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError", "AttributeError")
