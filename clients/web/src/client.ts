@@ -89,6 +89,7 @@ export class StrongroomClient {
       notify: settings.notify ?? (() => undefined),
       memory: nothingRemembered(owner),
       service: undefined,
+      openedAt: undefined,
       told: [],
     };
   }

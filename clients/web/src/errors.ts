@@ -24,14 +24,17 @@
  *     │   └── VaultFault                the vault says that it is broken inside
  *     ├── NotProven                 an answer is not what an honest vault would have given: nothing of it is used
  *     │   ├── StatementMismatch         a ceremony is not about what was asked; the authenticator was not asked
+ *     │   │   └── ModeNotExpected           the vault alone holds the envelope, and this device was not told
  *     │   ├── ReceiptInvalid            an answer is not signed by an identity key that counts
  *     │   ├── BundleInvalid             a key bundle is not to be trusted
+ *     │   │   └── OwnerBundleInvalid        what the pinned owners should have signed is not to be trusted
  *     │   ├── ReplyMismatch             a signed answer does not fit what was asked or is known
  *     │   ├── VaultWentBack             the vault is older than, or another than, what this device remembers
  *     │   └── UnpinnedVault             no identity key is pinned, and what was asked needs one
  *     └── DeviceError               this device: its memory, its authenticator's abilities, its settings
  *         ├── PrfUnavailable            the passkey gives no PRF output
  *         ├── PrfUnstable               the passkey's PRF gave two different outputs
+ *         ├── NewestUnopened            what opened is not the newest envelope, which a change would go by
  *         ├── MemoryFault               what the device remembers cannot be read or kept
  *         └── AccountTokenMissing       there is no account token to send
  *
@@ -79,7 +82,12 @@ export class InvalidRequest extends VaultRefused {
   }
 }
 
-/** The ceremony is over, because another change came first or its time ran out. A new one needs a new prompt. */
+/**
+ * The ceremony is over, because another change came first or its time ran out. A new one needs a new prompt.
+ *
+ * Also said by this client itself, before any prompt, where what it is about to store goes by an envelope that is not
+ * the newest any more: it would undo what another device did.
+ */
 export class BeginAgain extends VaultRefused {
   override name = "BeginAgain";
 }
@@ -181,6 +189,11 @@ export class StatementMismatch extends NotProven {
   override name = "StatementMismatch";
 }
 
+/** The envelope is said to be of mode vault-held, and this device takes that from nobody but its user. */
+export class ModeNotExpected extends StatementMismatch {
+  override name = "ModeNotExpected";
+}
+
 /** An answer is not signed, as it is, for this question, by an identity key that counts. */
 export class ReceiptInvalid extends NotProven {
   override name = "ReceiptInvalid";
@@ -189,6 +202,11 @@ export class ReceiptInvalid extends NotProven {
 /** A key bundle is not signed by an identity key that counts, not of this time, or older than one seen. */
 export class BundleInvalid extends NotProven {
   override name = "BundleInvalid";
+}
+
+/** Two pinned owners have not signed a key bundle, or not after the one that this device knows, or not for now. */
+export class OwnerBundleInvalid extends BundleInvalid {
+  override name = "OwnerBundleInvalid";
 }
 
 /** A signed answer does not fit what was asked, or what this device knows. */
@@ -234,6 +252,11 @@ export class PrfUnavailable extends DeviceError {
 /** The passkey's PRF gave two different outputs for one input: an envelope locked with it might never open. */
 export class PrfUnstable extends DeviceError {
   override name = "PrfUnstable";
+}
+
+/** An older envelope opened, the newest did not: a change that goes by the older one could lose what is new. */
+export class NewestUnopened extends DeviceError {
+  override name = "NewestUnopened";
 }
 
 /** What this device remembers of a vault cannot be read or kept. */

@@ -58,3 +58,4 @@ export type { Notice, NoticeKind } from "./notices.ts";
 export { parseRecoveryKey, RecoveryKey, RecoveryKeyTypo } from "./recovery-key.ts";
 export type { Millis } from "./timestamps.ts";
 export type { Trust } from "./verification/bundles.ts";
+export { ownerKeyOfPem } from "./verification/owner-keys.ts";

@@ -1,5 +1,5 @@
 /**
- * What a device remembers of one account's vault, as a value and as JSON: schema 2 of docs/protocol.md section 8, byte
+ * What a device remembers of one account's vault, as a value and as JSON: schema 3 of docs/protocol.md section 8, byte
  * for byte what the Python client reads.
  *
  * It holds no secret. Version and chain head come from verified receipts and signed answers only, never from a
@@ -15,10 +15,11 @@ import { bigCount, count, elements, mapping, members, octets, optional, text, wh
 import type { Millis } from "./timestamps.ts";
 import { FINGERPRINT_BYTES, type SeenBundle } from "./verification/bundles.ts";
 import { credentialSet, digestOf, type CredentialSet } from "./verification/credential-sets.ts";
+import type { SeenOwnerBundle } from "./verification/owner-bundles.ts";
 import { GENESIS, HEAD_BYTES, type Position } from "./verification/positions.ts";
 import { CLOCK_TOLERANCE_MS } from "./verification/statements.ts";
 
-export const SCHEMA = 2;
+export const SCHEMA = 3;
 const DIGEST_BYTES = 32;
 const RECOVERY_KEY_BYTES = 32;
 
@@ -40,6 +41,8 @@ export interface AccountMemory {
   readonly contested: Position | undefined;
   /** Newest key bundle seen, by fingerprint (hex) of its signer. */
   readonly bundles: ReadonlyMap<string, SeenBundle>;
+  /** Newest that two pinned owners have signed; undefined where none was gone by. */
+  readonly ownerBundle: SeenOwnerBundle | undefined;
   /** The credentials when they were last seen, and the version that they were seen at. */
   readonly credentials: CredentialSet | undefined;
   readonly credentialsVersion: bigint;
@@ -66,6 +69,7 @@ export function nothingRemembered(owner: AccountRef): AccountMemory {
     position: GENESIS,
     contested: undefined,
     bundles: new Map(),
+    ownerBundle: undefined,
     credentials: undefined,
     credentialsVersion: 0n,
     setAside: undefined,
@@ -108,6 +112,7 @@ export function encodeMemory(memory: AccountMemory): string {
         { serial: number(serial), sha256: toHex(sha256) },
       ]),
     ),
+    owner_bundle: memory.ownerBundle ? ownerBundleDocument(memory.ownerBundle) : null,
     credentials: memory.credentials ? credentialsDocument(memory.credentials) : null,
     credentials_version: number(memory.credentialsVersion),
     set_aside: memory.setAside ? credentialsDocument(memory.setAside) : null,
@@ -146,6 +151,7 @@ const MEMBERS = [
   "position",
   "contested",
   "bundles",
+  "owner_bundle",
   "credentials",
   "credentials_version",
   "set_aside",
@@ -169,6 +175,7 @@ function decode(document: Record<(typeof MEMBERS)[number], unknown>): AccountMem
     position: position(document.position),
     contested: optional(document.contested, position),
     bundles: new Map(bundles.map(([signer, bundle]) => [fingerprint(signer), seenBundle(bundle)])),
+    ownerBundle: optional(document.owner_bundle, ownerBundle),
     credentials: optional(document.credentials, credentials),
     credentialsVersion: bigCount(document.credentials_version),
     setAside: optional(document.set_aside, credentials),
@@ -204,6 +211,26 @@ function position(value: unknown): Position {
 function seenBundle(value: unknown): SeenBundle {
   const found = members(value, ["serial", "sha256"]);
   return { serial: bigCount(found.serial), sha256: octets(found.sha256, DIGEST_BYTES) };
+}
+
+function ownerBundleDocument(bundle: SeenOwnerBundle): Record<string, unknown> {
+  const { identityKeys, dropped } = bundle;
+  return {
+    serial: number(bundle.serial),
+    sha256: toHex(bundle.sha256),
+    identity_keys: identityKeys.toSorted(),
+    dropped: dropped.toSorted(),
+  };
+}
+
+function ownerBundle(value: unknown): SeenOwnerBundle {
+  const found = members(value, ["serial", "sha256", "identity_keys", "dropped"]);
+  return {
+    serial: bigCount(found.serial),
+    sha256: octets(found.sha256, DIGEST_BYTES),
+    identityKeys: elements(found.identity_keys).map(fingerprint),
+    dropped: elements(found.dropped).map(fingerprint),
+  };
 }
 
 function credentialsDocument(set: CredentialSet): Record<string, unknown> {

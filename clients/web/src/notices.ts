@@ -2,8 +2,9 @@
  * What a user should be told beside the result of a call: who changed the vault, and what waits to be erased.
  *
  * A stolen login can reset a vault, and a tenant can ask for an account's erasure; both wait, so that the owner sees it
- * and acts. Notices come from what the vault has signed, and from the statement of a ceremony before anybody signs for
- * it: a front can invent one there, but hide none, since no keeper takes a ceremony that was changed.
+ * and acts. The vault's owners can change which identity keys count. Notices come from what these or the vault signed,
+ * and from the statement of a ceremony before anybody signs for it: a front can invent one there, but hide none, since
+ * no keeper takes a ceremony that was changed.
  */
 
 import { equal, toHex } from "./bytes.ts";
@@ -12,6 +13,7 @@ import type { AccountMemory } from "./memory.ts";
 import type { Pending } from "./pending.ts";
 import type { Millis } from "./timestamps.ts";
 import type { CredentialSet, PublicCredential } from "./verification/credential-sets.ts";
+import type { SeenOwnerBundle } from "./verification/owner-bundles.ts";
 
 /** What it is about; the names are those of the Python client. */
 export type NoticeKind =
@@ -22,7 +24,9 @@ export type NoticeKind =
   | "passkey-added"
   | "passkey-removed"
   | "recovery-key-changed"
-  | "another-life";
+  | "another-life"
+  | "identity-key-introduced"
+  | "identity-key-dropped";
 
 /** One thing to be told. */
 export interface Notice {
@@ -91,6 +95,24 @@ export function changesSeen(known: AccountMemory, shown: AccountMemory, state: s
     return [{ kind: "another-life", said }];
   }
   return credentialsChanged(known.credentials, shown.credentials);
+}
+
+/** Which identity keys count now and did not before, and the other way round, by the owners' word. */
+export function ownersChanged(known: SeenOwnerBundle | undefined, shown: SeenOwnerBundle | undefined): Notice[] {
+  if (known === undefined || shown === undefined) {
+    return [];
+  }
+  const signed = `the vault's owners signed key bundle ${shown.serial}, after ${known.serial}`;
+  const introduced = shown.identityKeys.filter((key) => !known.identityKeys.includes(key)).toSorted();
+  const dropped = known.identityKeys.filter((key) => !shown.identityKeys.includes(key)).toSorted();
+  return [
+    ...introduced.map((key): Notice => {
+      return { kind: "identity-key-introduced", said: `${signed}: identity key ${key} counts from now on` };
+    }),
+    ...dropped.map((key): Notice => {
+      return { kind: "identity-key-dropped", said: `${signed}: identity key ${key} counts no more` };
+    }),
+  ];
 }
 
 /** Who may sign now and could not before, and the other way round. */

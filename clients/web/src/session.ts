@@ -8,6 +8,7 @@ import type { MemoryStore } from "./memory-stores.ts";
 import type { Notice } from "./notices.ts";
 import type { Millis } from "./timestamps.ts";
 import type { Trust } from "./verification/bundles.ts";
+import type { Position } from "./verification/positions.ts";
 
 /** Which vault, whose account, and what is believed. */
 export interface VaultSettings {
@@ -32,6 +33,11 @@ export interface Session {
   readonly notify: (notice: Notice) => void;
   memory: AccountMemory;
   service: Service | undefined;
+  /**
+   * The position at which this session knows what the newest envelope holds; undefined before it does. What replaces
+   * the envelope is stored at exactly that position: two devices cannot undo each other's changes.
+   */
+  openedAt: Position | undefined;
   /** Notices given already. */
   readonly told: Notice[];
 }

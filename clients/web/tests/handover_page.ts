@@ -38,4 +38,8 @@ function answer(options: unknown): Promise<Credential> {
 const credentials: Credentials = { create: answer, get: answer };
 const sealed = await sealAnswer(handover, await askBrowser(handover, credentials));
 const shown = { check: await checkOf(handover), address: answerAddress(handover), sealed, asked };
-process.stdout.write(JSON.stringify(shown, (_, value: unknown) => (value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value)));
+process.stdout.write(
+  JSON.stringify(shown, (_, value: unknown) =>
+    value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value,
+  ),
+);

@@ -34,7 +34,10 @@ export interface ArchiveEntry {
   readonly size: number;
   readonly modifiedAt: Millis;
   readonly mode: number;
-  /** Target of a symbolic link, which may point anywhere; path of the file before that a hard link joins; else empty. */
+  /**
+   * Target of a symbolic link, which may point anywhere; path of the file before that a hard link joins; else
+   * empty.
+   */
   readonly link: string;
   content(): AsyncIterable<Uint8Array>;
 }

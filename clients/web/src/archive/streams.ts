@@ -2,7 +2,8 @@
  * The streams around the tar: zstd, then age; constant memory both ways.
  *
  * Compressed is in frames of at most 1 MiB of content each, one after another: a zstd stream like any other (RFC 8878,
- * section 3), and each frame a call of its own to the WebAssembly, so that archives made at once do not share its state.
+ * section 3), and each frame a call of its own to the WebAssembly, so that archives made at once do not share its
+ * state.
  */
 
 import { Zstd } from "@hpcc-js/wasm-zstd";

@@ -11,18 +11,18 @@ import { publicCredential } from "../authenticators/attestation.ts";
 import type { Attestation, Authenticator } from "../authenticators/port.ts";
 import type { EnvelopeContent } from "../envelope-content.ts";
 import { PRF_INPUT, WrongPrf } from "../envelope.ts";
-import { BeginAgain, PrfUnstable } from "../errors.ts";
+import { PrfUnstable } from "../errors.ts";
 import type { Mode } from "../modes.ts";
 import type { Session } from "../session.ts";
 import { credentialSet, idsOf, type PublicCredential } from "../verification/credential-sets.ts";
-import { samePosition } from "../verification/positions.ts";
 import { requireUncontested } from "./answers.ts";
-import { begin, expectedMode, type Begun } from "./ceremonies.ts";
+import { expectedMode, type Begun } from "./ceremonies.ts";
 import { checkPrf, USER_HANDLE_BYTES } from "./enrolling.ts";
+import { lock, prfIdentity } from "./locking.ts";
 import { attestationMessage } from "./messages.ts";
 import { releaseOnce } from "./releasing.ts";
-import { completeChange, openCurrent, rewrap, type Current } from "./rewrapping.ts";
-import { authorize, prfIdentity, type By } from "./signing.ts";
+import { beginChange, completeChange, openCurrent, type Current } from "./rewrapping.ts";
+import { authorize, type By } from "./signing.ts";
 import type { Stored } from "./storing.ts";
 
 const LOCAL_CHALLENGE_BYTES = 32;
@@ -57,10 +57,10 @@ export async function addPasskey(
   requireUncontested(session);
   const chosen = expectedMode(session, mode);
   const current = await openCurrent(session, by, chosen);
-  const made = await make(session, further, userName, chosen);
-  const stored = await letIn(session, current, made, chosen);
+  const made = await make(session, further, userName, current.mode);
+  const stored = await letIn(session, current, made);
   try {
-    await releaseOnce(session, { authenticator: further, allow: [made.own.credentialId] }, chosen);
+    await releaseOnce(session, { authenticator: further, allow: [made.own.credentialId] }, current.mode);
   } catch (error) {
     if (error instanceof WrongPrf) {
       const said = "the new passkey does not open the envelope that was locked for it: remove it";
@@ -73,7 +73,7 @@ export async function addPasskey(
 
 async function make(session: Session, further: Authenticator, userName: string, mode: Mode): Promise<Made> {
   const userHandle = session.random(USER_HANDLE_BYTES);
-  const begun = await begin(session, { case: "attest", value: { userHandle } }, mode);
+  const begun = await beginChange(session, { case: "attest", value: { userHandle } }, mode);
   const { rpId, origin, algorithms } = begun.service;
   const attestation = await further.makeCredential({
     rpId,
@@ -105,19 +105,19 @@ async function evaluate(
   return prfIdentity(assertion);
 }
 
-async function letIn(session: Session, current: Current, made: Made, mode: Mode): Promise<Stored> {
-  const rewrapped = await rewrap(including(current.content, made), mode, [current.opener.identity, made.identity]);
+async function letIn(session: Session, current: Current, made: Made): Promise<Stored> {
+  const { mode, opener } = current;
+  const passkeys = [...current.passkeys, made.own.credentialId];
+  const opens = [opener.identity, made.identity];
+  const locked = await lock(including(current.content, made), { mode, passkeys, opens });
   const { credentialId, coseKey } = made.own;
-  const value = { credentialId, coseKeySha256: sha256(coseKey), envelopeSha256: rewrapped.sha256 };
-  const begun = await begin(session, { case: "addCredential", value }, mode);
-  if (!samePosition(begun.checked.position, made.begun.checked.position)) {
-    throw new BeginAgain("BEGIN_AGAIN"); // the vault would say so too, after a prompt for nothing
-  }
+  const value = { credentialId, coseKeySha256: sha256(coseKey), envelopeSha256: locked.sha256 };
+  const begun = await beginChange(session, { case: "addCredential", value }, mode);
   const signed = await authorize(begun, current.by);
-  const { passkeys, recoveryPublicKey } = begun.credentials;
-  const credentials = credentialSet([...passkeys, made.own], recoveryPublicKey);
+  const before = begun.credentials;
+  const credentials = credentialSet([...before.passkeys, made.own], before.recoveryPublicKey);
   const more = { attestCeremony: made.begun.checked.ceremony, attestation: attestationMessage(made.attestation) };
-  return completeChange(session, begun, { kind: "add-credential", signed, rewrapped, credentials, more });
+  return completeChange(session, begun, { kind: "add-credential", signed, locked, credentials, more });
 }
 
 function including(content: EnvelopeContent, { own, identity }: Made): EnvelopeContent {

@@ -9,12 +9,13 @@ import { ReplyMismatch, VaultWentBack } from "../errors.ts";
 import type { Receipt } from "../gen/strongroom/v1/resources_pb.js";
 import { ServiceInfoReplySchema, VaultService, type ServiceInfoReply } from "../gen/strongroom/v1/vault_service_pb.js";
 import { encodeMemory, type AccountMemory } from "../memory.ts";
-import { sameNotice, type Notice } from "../notices.ts";
+import { ownersChanged, sameNotice, type Notice } from "../notices.ts";
 import { encodeLine, type Accepted, type KeptReceipt } from "../receipt-log.ts";
 import type { Session } from "../session.ts";
 import { millisOf } from "../timestamps.ts";
-import { counts, pinsOf, verifyBundle, type VerifiedBundle } from "../verification/bundles.ts";
+import { mayCount, pinsOf, verifyBundle, type VerifiedBundle } from "../verification/bundles.ts";
 import type { CredentialSet } from "../verification/credential-sets.ts";
+import { limited, standingOf } from "../verification/owner-bundles.ts";
 import { checkGoesOn, type Position } from "../verification/positions.ts";
 import { checkReceipt, type IdentityKeys, type ReceiptFor } from "../verification/receipts.ts";
 
@@ -53,18 +54,21 @@ export async function askService(session: Session): Promise<Service> {
   const nonce = session.random(NONCE_BYTES);
   const answer = await session.connection.call(VaultService.method.getServiceInfo, { nonce });
   const reply = parse(ServiceInfoReplySchema, answer.reply);
-  const { trust } = session.settings;
-  const bundle = verifyBundle(reply.keyBundle, { trust, seen: session.memory.bundles, now: session.clock() });
+  const known = session.memory.ownerBundle;
+  const standing = standingOf(session.settings.trust, answer.ownerBundles, { known, now: session.clock() });
+  const believed = { trust: standing.trust, seen: session.memory.bundles, now: session.clock() };
+  const bundle = verifyBundle(reply.keyBundle, believed);
   const asked = { receiptFor: "get-service-info", challenge: nonce, identityKeys: bundle.identityKeys } as const;
   await keep(session, receiptOf(session, answer, asked));
-  const service = describeService(session, reply, bundle);
+  const service = describeService(session, reply, limited(bundle, standing));
   session.service = service;
   const bundles = new Map([
     ...session.memory.bundles,
     ...bundle.signers.map((signer) => [signer, bundle.seen] as const),
   ]);
-  session.memory = { ...session.memory, pins: pinsOf(trust), bundles };
+  session.memory = { ...session.memory, pins: pinsOf(standing.trust), bundles, ownerBundle: standing.ownerBundle };
   await keep(session);
+  tell(session, ownersChanged(known, standing.ownerBundle));
   return service;
 }
 
@@ -81,8 +85,8 @@ export async function verifyAnswer(
 ): Promise<Verified> {
   let service = await currentService(session);
   const fingerprint = answer.receipt?.identityFingerprint ?? new Uint8Array(0);
-  if (!service.bundle.identityKeys.has(toHex(fingerprint)) && counts(session.settings.trust, fingerprint)) {
-    service = await askService(session); // a pinned key that came into use since the bundle was read
+  if (!service.bundle.identityKeys.has(toHex(fingerprint)) && mayCount(session.settings.trust, fingerprint)) {
+    service = await askService(session); // a key that counts that came into use since the bundle was read
   }
   const receipt = receiptOf(session, answer, { ...asked, identityKeys: service.bundle.identityKeys });
   await keep(session, receipt);

@@ -31,6 +31,7 @@ import { credentialsChanged, pendingNotices } from "../notices.ts";
 import type { Session } from "../session.ts";
 import type { Millis } from "../timestamps.ts";
 import { digestOf, holds, idsOf, listedSet, type CredentialSet } from "../verification/credential-sets.ts";
+import { samePosition } from "../verification/positions.ts";
 import type { ReceiptFor } from "../verification/receipts.ts";
 import { checkCeremony, type CheckedCeremony } from "../verification/statements.ts";
 import { currentService, tell, verifyAnswer, type SignedAnswer, type Verified } from "./answers.ts";
@@ -52,6 +53,8 @@ export interface Begun {
   readonly checked: CheckedCeremony;
   readonly credentials: CredentialSet;
   readonly service: Service;
+  /** How the envelope is locked. */
+  readonly mode: Mode;
   readonly aboutSetAside: boolean;
 }
 
@@ -68,8 +71,17 @@ export function expectedMode(session: Session, chosen: Mode | undefined): Mode {
   return mode;
 }
 
-/** Begin a ceremony for `operation`, and check that what came back is about exactly that. Throws NotProven. */
-export async function begin(session: Session, operation: OperationInit, mode: Mode): Promise<Begun> {
+/**
+ * Begin a ceremony for `operation`, and check that what came back is about exactly that. Throws NotProven.
+ *
+ * `mayLockBetter`: a vault that was moved from vault-held to PRF elsewhere will do as well; never the other way.
+ */
+export async function begin(
+  session: Session,
+  operation: OperationInit,
+  mode: Mode,
+  { mayLockBetter = false }: { mayLockBetter?: boolean } = {},
+): Promise<Begun> {
   const service = await currentService(session);
   const request = toBinary(
     CeremonyRequestSchema,
@@ -91,7 +103,7 @@ export async function begin(session: Session, operation: OperationInit, mode: Mo
     account,
     rpId: service.rpId,
     origin: service.origin,
-    mode,
+    modes: mayLockBetter ? [mode, "prf"] : [mode],
     known: session.memory.position,
     listedDigest: digestOf(credentials),
     knownDigest: knownDigest(session.memory, aboutSetAside, now),
@@ -99,7 +111,12 @@ export async function begin(session: Session, operation: OperationInit, mode: Mo
     now,
   });
   tell(session, pendingNotices(checked.pending));
-  return { checked, credentials, service, aboutSetAside };
+  return { checked, credentials, service, mode: checked.mode, aboutSetAside };
+}
+
+/** Whether a ceremony began where this session knows what the newest envelope holds. */
+export function isOpenedAt(session: Session, begun: Begun): boolean {
+  return session.openedAt !== undefined && samePosition(begun.checked.position, session.openedAt);
 }
 
 /** Ask for a ceremony. Where the vault says that it has none, find out what it has signed to be there. */

@@ -18,9 +18,9 @@ import type { Session } from "../session.ts";
 import { credentialSet, NO_CREDENTIALS, sameSet, type PublicCredential } from "../verification/credential-sets.ts";
 import { learn, parse, requireUncontested } from "./answers.ts";
 import { begin, complete, expectedMode } from "./ceremonies.ts";
+import { prfIdentity } from "./locking.ts";
 import { attestationMessage } from "./messages.ts";
 import { releaseOnce } from "./releasing.ts";
-import { prfIdentity } from "./signing.ts";
 import { storeOnce, type ContentFor } from "./storing.ts";
 
 export const USER_HANDLE_BYTES = 32;

@@ -20,6 +20,9 @@ import { keep, learn, NONCE_BYTES, parse, requireUncontested, tell, verifyAnswer
 import { begin, callUntilAnswered, complete, expectedMode, NONCE_KNOWN_MS, type Begun } from "./ceremonies.ts";
 import { authorize, type By } from "./signing.ts";
 
+/** Nothing here goes by how the envelope is locked: a vault that was moved to PRF elsewhere will do as well. */
+const BETTER = { mayLockBetter: true } as const;
+
 /** Delete the vault. One prompt; never repeated by itself where another change came between (BeginAgain). */
 export async function deleteVault(
   session: Session,
@@ -27,7 +30,7 @@ export async function deleteVault(
   mode: Mode | undefined,
 ): Promise<void> {
   requireUncontested(session);
-  const begun = await begin(session, { case: "delete", value: {} }, expectedMode(session, mode));
+  const begun = await begin(session, { case: "delete", value: {} }, expectedMode(session, mode), BETTER);
   const signed = await authorize(begun, { authenticator });
   const request = { ceremony: begun.checked.ceremony, assertion: signed.message };
   const verified = await complete(session, begun, VaultService.method.deleteVault, request, "delete");
@@ -45,7 +48,7 @@ export async function reopenSetAside(session: Session, by: By, mode: Mode | unde
   const { life } = session.memory;
   const memory = {
     ...session.memory,
-    mode: expectedMode(session, mode),
+    mode: begun.mode,
     life: life === undefined ? undefined : life + 1n,
     pending: { ...NOTHING_PENDING, accountEraseAt: begun.checked.pending.accountEraseAt },
     openedArchiveVersion: 0n,
@@ -68,7 +71,7 @@ async function reopen(
   mode: Mode | undefined,
 ): Promise<{ begun: Begun; verified: Verified }> {
   requireUncontested(session);
-  const begun = await begin(session, { case: "reopen", value: { target } }, expectedMode(session, mode));
+  const begun = await begin(session, { case: "reopen", value: { target } }, expectedMode(session, mode), BETTER);
   const signed = await authorize(begun, by);
   const request = { ceremony: begun.checked.ceremony, assertion: signed.message };
   return { begun, verified: await complete(session, begun, VaultService.method.reopen, request, "reopen") };
@@ -81,7 +84,12 @@ export async function liftQuarantine(
   { credentialId, mode }: { credentialId: Uint8Array; mode: Mode | undefined },
 ): Promise<void> {
   requireUncontested(session);
-  const begun = await begin(session, { case: "liftQuarantine", value: { credentialId } }, expectedMode(session, mode));
+  const begun = await begin(
+    session,
+    { case: "liftQuarantine", value: { credentialId } },
+    expectedMode(session, mode),
+    BETTER,
+  );
   const allow = idsOf(begun.credentials).filter((id) => !equal(id, credentialId));
   const signed = await authorize(begun, { authenticator, allow });
   const request = { ceremony: begun.checked.ceremony, assertion: signed.message };
@@ -97,7 +105,7 @@ export async function setPolicy(
 ): Promise<void> {
   requireUncontested(session);
   const operation = { case: "setPolicy", value: { policy: policyMessage(policy) } } as const;
-  const begun = await begin(session, operation, expectedMode(session, mode));
+  const begun = await begin(session, operation, expectedMode(session, mode), BETTER);
   const signed = await authorize(begun, { authenticator });
   const request = { ceremony: begun.checked.ceremony, assertion: signed.message };
   const verified = await complete(session, begun, VaultService.method.setPolicy, request, "set-policy");
@@ -137,8 +145,8 @@ export async function reset(session: Session): Promise<Millis> {
 }
 
 /**
- * Go on from the contested position, if there is one, and take key bundles of any serial anew: the user's word that the
- * vault's operator restored an older database.
+ * Go on from the contested position, if there is one, and take key bundles of any serial anew, the owners' too: the
+ * user's word that the vault's operator restored an older database.
  *
  * The evidence stays where it is. What backups are encrypted to stays as well: it came from this device.
  */
@@ -157,7 +165,7 @@ export async function acceptOlderVault(session: Session): Promise<AccountMemory>
       openedArchiveVersion: 0n,
     };
   }
-  session.memory = { ...session.memory, bundles: new Map() };
+  session.memory = { ...session.memory, bundles: new Map(), ownerBundle: undefined };
   await keep(session, contested && { accepted: contested, at: session.clock() });
   return session.memory;
 }

@@ -6,8 +6,9 @@ import { RecoveryKey, SEED_BYTES } from "../recovery-key.ts";
 import type { Session } from "../session.ts";
 import { credentialSet } from "../verification/credential-sets.ts";
 import { requireUncontested } from "./answers.ts";
-import { begin, expectedMode } from "./ceremonies.ts";
-import { completeChange, openCurrent, rewrap } from "./rewrapping.ts";
+import { expectedMode } from "./ceremonies.ts";
+import { lock } from "./locking.ts";
+import { beginChange, completeChange, openCurrent } from "./rewrapping.ts";
 import { authorize } from "./signing.ts";
 
 /** What came of it: the new recovery key, to be shown to the user once, and the envelope's archive version. */
@@ -32,11 +33,12 @@ export async function setRecovery(
   const key = recoveryKey ?? new RecoveryKey(session.random(SEED_BYTES));
   const current = await openCurrent(session, { authenticator }, chosen);
   const content = { ...current.content, recoveryRecipient: key.ageIdentity().recipient() };
-  const rewrapped = await rewrap(content, chosen, [current.opener.identity, key.ageIdentity()]);
-  const value = { recoveryPublicKey: key.publicKey(), envelopeSha256: rewrapped.sha256 };
-  const begun = await begin(session, { case: "setRecovery", value }, chosen);
+  const opens = [current.opener.identity, key.ageIdentity()];
+  const locked = await lock(content, { mode: current.mode, passkeys: current.passkeys, opens });
+  const value = { recoveryPublicKey: key.publicKey(), envelopeSha256: locked.sha256 };
+  const begun = await beginChange(session, { case: "setRecovery", value }, current.mode);
   const signed = await authorize(begun, current.by);
   const credentials = credentialSet(begun.credentials.passkeys, key.publicKey());
-  const stored = await completeChange(session, begun, { kind: "set-recovery", signed, rewrapped, credentials });
+  const stored = await completeChange(session, begun, { kind: "set-recovery", signed, locked, credentials });
   return { recoveryKey: key, archiveVersion: stored.archiveVersion };
 }

@@ -14,6 +14,7 @@ import {
 import { generateRecipient, openFromVault } from "../hpke.ts";
 import { wireMode, type Mode } from "../modes.ts";
 import type { Session } from "../session.ts";
+import { idsOf } from "../verification/credential-sets.ts";
 import { keep, learn, parse, requireUncontested } from "./answers.ts";
 import { begin, complete, expectedMode, onceMore } from "./ceremonies.ts";
 import { askVault, look } from "./reading.ts";
@@ -36,6 +37,14 @@ export interface Released {
   readonly identities: readonly ArchiveIdentity[];
 }
 
+/** A release, who signed for it, and so opened, how the vault says that the envelope is locked, and its passkeys. */
+export interface Opening {
+  readonly released: Released;
+  readonly opener: Signed;
+  readonly mode: Mode;
+  readonly passkeys: readonly Uint8Array[];
+}
+
 /**
  * Release and open the envelopes. One prompt; a second one if another change came between. With the recovery key the
  * recovery credential signs, and nobody is prompted.
@@ -49,16 +58,13 @@ export async function release(session: Session, by: By, mode: Mode | undefined):
   return released;
 }
 
-/** Release in one ceremony; also say who signed, and so opened. */
-export async function releaseOnce(
-  session: Session,
-  by: By,
-  mode: Mode,
-): Promise<{ released: Released; signed: Signed }> {
+/** Release in one ceremony. Where `mode` is vault-held, a vault that was moved to PRF meanwhile is as good. */
+export async function releaseOnce(session: Session, by: By, mode: Mode): Promise<Opening> {
+  session.openedAt = undefined;
   const recipient = await generateRecipient();
   const value = { recipient: recipient.publicKey, suite: HpkeSuite.X25519_SHA256_AES256GCM };
-  const begun = await begin(session, { case: "release", value }, mode);
-  const signed = await authorize(begun, by, mode);
+  const begun = await begin(session, { case: "release", value }, mode, { mayLockBetter: true });
+  const signed = await authorize(begun, by, begun.mode);
   const { ceremony, challenge } = begun.checked;
   const request = { ceremony, assertion: signed.message };
   const verified = await complete(session, begun, VaultService.method.releaseEnvelope, request, "release");
@@ -67,10 +73,14 @@ export async function releaseOnce(
   const opened = await openFromVault(sealedEnvelopes, recipient.privateKey, challenge);
   const { envelopes } = parse(ReleasedEnvelopesSchema, opened);
   await forgetAnotherLife(session, envelopes);
-  checkEnvelopes(session, envelopes, mode);
-  const released = await openAll(envelopes, signed.identity);
-  await rememberOpened(session, released.opened[0], mode);
-  return { released, signed };
+  checkEnvelopes(session, envelopes, begun.mode);
+  const released = await openAll(envelopes, begun.mode === "prf" ? signed.identity : undefined);
+  const newest = released.opened[0];
+  if (newest.archiveVersion === envelopes[0]?.archiveVersion) {
+    session.openedAt = verified.position;
+  }
+  await rememberOpened(session, newest, begun.mode);
+  return { released, opener: signed, mode: begun.mode, passkeys: idsOf(begun.credentials) };
 }
 
 /**

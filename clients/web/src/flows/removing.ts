@@ -7,9 +7,10 @@ import type { Mode } from "../modes.ts";
 import type { Session } from "../session.ts";
 import { credentialSet, idsOf } from "../verification/credential-sets.ts";
 import { requireUncontested } from "./answers.ts";
-import { begin, expectedMode } from "./ceremonies.ts";
+import { expectedMode } from "./ceremonies.ts";
 import { askVault } from "./reading.ts";
-import { completeChange, openCurrent, rewrap, type Current, type Rewrapped } from "./rewrapping.ts";
+import { lock, type Locked } from "./locking.ts";
+import { beginChange, completeChange, openCurrent, type Current } from "./rewrapping.ts";
 import { authorize } from "./signing.ts";
 import type { Stored } from "./storing.ts";
 
@@ -36,25 +37,22 @@ export async function removePasskey(
     others.length > 0 ? { authenticator, allow: others } : { authenticator },
     chosen,
   );
-  const rewrapped = await without(current, credentialId, new ArchiveIdentity(session.random(KEY_BYTES)), chosen);
-  const value = { credentialId, envelopeSha256: rewrapped.sha256 };
-  const begun = await begin(session, { case: "removeCredential", value }, chosen);
+  const locked = await without(current, credentialId, new ArchiveIdentity(session.random(KEY_BYTES)));
+  const value = { credentialId, envelopeSha256: locked.sha256 };
+  const begun = await beginChange(session, { case: "removeCredential", value }, current.mode);
   const signed = await authorize(begun, current.by);
   const passkeys = begun.credentials.passkeys.filter((one) => !equal(one.credentialId, credentialId));
   const credentials = credentialSet(passkeys, begun.credentials.recoveryPublicKey);
-  return completeChange(session, begun, { kind: "remove-credential", signed, rewrapped, credentials });
+  return completeChange(session, begun, { kind: "remove-credential", signed, locked, credentials });
 }
 
-function without(
-  { content, opener }: Current,
-  credentialId: Uint8Array,
-  fresh: ArchiveIdentity,
-  mode: Mode,
-): Promise<Rewrapped> {
+function without(current: Current, credentialId: Uint8Array, fresh: ArchiveIdentity): Promise<Locked> {
+  const { content, opener, mode } = current;
   const left = {
     ...content,
     archiveIdentities: [fresh, ...content.archiveIdentities],
     passkeyRecipients: content.passkeyRecipients.filter((one) => !equal(one.credentialId, credentialId)),
   };
-  return rewrap(left, mode, equal(opener.credentialId, credentialId) ? [] : [opener.identity]);
+  const opens = equal(opener.credentialId, credentialId) ? [] : [opener.identity];
+  return lock(left, { mode, passkeys: current.passkeys.filter((id) => !equal(id, credentialId)), opens });
 }

@@ -7,11 +7,9 @@
  */
 
 import type { DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
-import { sha256 } from "@noble/hashes/sha2.js";
 
-import type { ArchiveIdentity } from "../age-keys.ts";
-import { envelopeContent, type EnvelopeContent } from "../envelope-content.ts";
-import { encodeVaultHeldEnvelope, openEnvelope, sealEnvelope } from "../envelope.ts";
+import type { EnvelopeContent } from "../envelope-content.ts";
+import { BeginAgain, NewestUnopened } from "../errors.ts";
 import {
   AddCredentialReplySchema,
   RemoveCredentialReplySchema,
@@ -25,7 +23,8 @@ import { RecoveryKey } from "../recovery-key.ts";
 import type { Session } from "../session.ts";
 import type { CredentialSet } from "../verification/credential-sets.ts";
 import { learn, parse } from "./answers.ts";
-import { complete, type Begun } from "./ceremonies.ts";
+import { begin, complete, isOpenedAt, type Begun, type OperationInit } from "./ceremonies.ts";
+import type { Locked } from "./locking.ts";
 import { releaseOnce, rememberOpened } from "./releasing.ts";
 import type { By, Signed } from "./signing.ts";
 import { checkStored, type Stored } from "./storing.ts";
@@ -37,43 +36,46 @@ const COMPLETIONS = {
   "set-recovery": { method: VaultService.method.setRecovery, reply: SetRecoveryReplySchema },
 } as const;
 
-/** What the envelope holds now, who has opened it, and who therefore is to sign for the change. */
+/** What the envelope holds now and how it is locked, and who has opened it and is therefore to sign for the change. */
 export interface Current {
   readonly content: EnvelopeContent;
+  readonly mode: Mode;
+  /** Ids of all that the vault knows. */
+  readonly passkeys: readonly Uint8Array[];
   readonly opener: Signed;
   readonly by: By;
 }
 
-/** The new content, the envelope that it is locked in, and its SHA-256, which the request names. */
-export interface Rewrapped {
-  readonly content: EnvelopeContent;
-  readonly envelope: Uint8Array;
-  readonly sha256: Uint8Array;
-  readonly mode: Mode;
-}
-
-/** Release and open the envelope. One prompt, unless the recovery key opens it. */
+/**
+ * Release and open the newest envelope. One prompt, unless the recovery key opens it.
+ *
+ * Throws NewestUnopened: only an older one opened, which does not have what the newest may have.
+ */
 export async function openCurrent(session: Session, by: By, mode: Mode): Promise<Current> {
-  const { released, signed } = await releaseOnce(session, by, mode);
+  const opening = await releaseOnce(session, by, mode);
+  const { released, opener, passkeys } = opening;
+  if (session.openedAt === undefined) {
+    const newest = released.unopened[0]?.archiveVersion ?? 0n;
+    throw new NewestUnopened(
+      `the newest envelope (archive keys of version ${newest}) does not open, so nothing is changed`,
+    );
+  }
   const content = { ...released.opened[0].content, archiveIdentities: released.identities };
-  const same = by instanceof RecoveryKey ? by : { ...by, allow: [signed.credentialId] };
-  return { content, opener: signed, by: same };
+  const same = by instanceof RecoveryKey ? by : { ...by, allow: [opener.credentialId] };
+  return { content, mode: opening.mode, passkeys, opener, by: same };
 }
 
-/** Lock `content` anew, in mode PRF only so that all identities in `opens` do open it: else WrongPrf. */
-export async function rewrap(
-  content: EnvelopeContent,
-  mode: Mode,
-  opens: readonly (ArchiveIdentity | undefined)[],
-): Promise<Rewrapped> {
-  const ordered = envelopeContent(content);
-  const envelope = mode === "vault-held" ? encodeVaultHeldEnvelope(ordered) : await sealEnvelope(ordered);
-  for (const identity of mode === "prf" ? opens : []) {
-    if (identity !== undefined) {
-      await openEnvelope(envelope, identity);
-    }
+/**
+ * Begin a ceremony that replaces the envelope, where this session knows what the newest one holds.
+ *
+ * Throws BeginAgain: another change came since it was opened; nobody was asked to sign.
+ */
+export async function beginChange(session: Session, operation: OperationInit, mode: Mode): Promise<Begun> {
+  const begun = await begin(session, operation, mode);
+  if (!isOpenedAt(session, begun)) {
+    throw new BeginAgain("BEGIN_AGAIN");
   }
-  return { content: ordered, envelope, sha256: sha256(envelope), mode };
+  return begun;
 }
 
 /**
@@ -87,7 +89,7 @@ export async function completeChange(
   change: {
     readonly kind: keyof typeof COMPLETIONS;
     readonly signed: Signed;
-    readonly rewrapped: Rewrapped;
+    readonly locked: Locked;
     readonly credentials: CredentialSet;
     readonly more?: Pick<
       Exclude<MessageInitShape<typeof AddCredentialRequestSchema>, { $typeName: string }>,
@@ -95,17 +97,18 @@ export async function completeChange(
     >;
   },
 ): Promise<Stored> {
-  const { kind, signed, rewrapped } = change;
+  const { kind, signed, locked } = change;
   const { transportKey, transportKeyId } = begun.service.bundle;
   const { ceremony, challenge } = begun.checked;
-  const sealedEnvelope = await sealToVault(rewrapped.envelope, transportKey, challenge);
+  const sealedEnvelope = await sealToVault(locked.envelope, transportKey, challenge);
   const request = { ceremony, assertion: signed.message, sealedEnvelope, transportKeyId, ...change.more };
   // The three requests have the same members, but for those in `more`, which an addition alone is given.
   const method = COMPLETIONS[kind].method as DescMethodUnary<typeof AddCredentialRequestSchema>;
   const verified = await complete(session, begun, method, request, kind);
   await learn(session, verified, session.memory, { credentials: change.credentials });
-  const stored = checkStored(parse(COMPLETIONS[kind].reply, verified.reply), verified, rewrapped.envelope);
-  const opened = { archiveVersion: stored.archiveVersion, confirmed: false, content: rewrapped.content };
-  await rememberOpened(session, opened, rewrapped.mode);
+  const stored = checkStored(parse(COMPLETIONS[kind].reply, verified.reply), verified, locked);
+  session.openedAt = verified.position;
+  const opened = { archiveVersion: stored.archiveVersion, confirmed: false, content: locked.content };
+  await rememberOpened(session, opened, locked.mode);
   return stored;
 }

@@ -1,14 +1,14 @@
 /** Who signs for an operation: a passkey of the vault's, or the recovery key, which has a say in few. */
 
 import type { ArchiveIdentity } from "../age-keys.ts";
-import type { Assertion, Authenticator } from "../authenticators/port.ts";
+import type { Authenticator } from "../authenticators/port.ts";
 import { equal } from "../bytes.ts";
-import { passkeyIdentity } from "../envelope.ts";
-import { PrfUnavailable, ReplyMismatch } from "../errors.ts";
+import { ReplyMismatch } from "../errors.ts";
 import type { Assertion as AssertionMessage } from "../gen/strongroom/v1/resources_pb.js";
 import type { Mode } from "../modes.ts";
 import { RecoveryKey } from "../recovery-key.ts";
 import { sign, type Begun } from "./ceremonies.ts";
+import { prfIdentity } from "./locking.ts";
 import { assertionMessage, recoveryMessage } from "./messages.ts";
 
 /** Who is to sign: the recovery key, without a prompt, or a passkey, of those in `allow` where that is given. */
@@ -20,7 +20,7 @@ export interface Signed {
   readonly message: AssertionMessage;
   /** The passkey; empty for the recovery key. */
   readonly credentialId: Uint8Array;
-  /** Opens envelopes of mode PRF; undefined where there is no need, and in mode vault-held. */
+  /** Opens envelopes of mode PRF; undefined where the passkey gives no PRF output. */
   readonly identity: ArchiveIdentity | undefined;
 }
 
@@ -36,18 +36,11 @@ export async function authorize(begun: Begun, by: By, opens?: Mode): Promise<Sig
     if (!equal(by.publicKey(), begun.credentials.recoveryPublicKey)) {
       throw new ReplyMismatch("this recovery key is not the one that the vault knows");
     }
-    const identity = opens === "prf" ? by.ageIdentity() : undefined;
+    const identity = by.ageIdentity();
     return { message: recoveryMessage(by, begun.checked.challenge), credentialId: new Uint8Array(0), identity };
   }
   const assertion = await sign(begun, by.authenticator, by.allow);
-  const identity = opens === "prf" ? prfIdentity(assertion) : undefined;
+  const hasPrf = opens === "prf" || assertion.prfOutput !== undefined;
+  const identity = hasPrf ? prfIdentity(assertion) : undefined;
   return { message: assertionMessage(assertion), credentialId: assertion.credentialId, identity };
-}
-
-/** The age identity of the passkey that made `assertion`. Throws PrfUnavailable where it gave no PRF output. */
-export function prfIdentity(assertion: Assertion): ArchiveIdentity {
-  if (assertion.prfOutput === undefined) {
-    throw new PrfUnavailable("this passkey gives no PRF output, which the default mode needs");
-  }
-  return passkeyIdentity(assertion.prfOutput, assertion.credentialId);
 }

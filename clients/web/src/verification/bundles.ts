@@ -1,19 +1,21 @@
 /**
  * Key bundles: the vault's public keys for at most 30 days, believed for a pinned identity key's signature only.
  *
- * A bundle never introduces an identity key: it brings the public key for a fingerprint that is pinned already. Serials
- * count per fingerprint, and a lower one is refused: an old bundle may name a transport key that was lost since.
+ * A bundle that an identity key signed never introduces another: it brings the public key for a fingerprint that counts
+ * already. Serials count per fingerprint, and a lower one is refused: an old bundle may name a transport key that was
+ * lost since. What two owners have signed may introduce one: owner-bundles.ts.
  */
 
 import { fromBinary } from "@bufbuild/protobuf";
 import { sha256 } from "@noble/hashes/sha2.js";
 
 import { equal, fromHex, toHex } from "../bytes.ts";
-import { BundleInvalid, UnpinnedVault } from "../errors.ts";
+import { BundleInvalid, UnpinnedVault, type NotProven } from "../errors.ts";
 import { hashFields } from "../fields.ts";
 import { HpkeSuite, KeyBundleSchema, type KeyBundle, type SignedKeyBundle } from "../gen/strongroom/v1/resources_pb.js";
 import { millisOf, type Millis } from "../timestamps.ts";
 import type { IdentityKeys } from "./receipts.ts";
+import { ownerKey } from "./owner-keys.ts";
 import { checkSignature, identityFingerprint, WrongSignature } from "./signatures.ts";
 
 export const FINGERPRINT_BYTES = 32;
@@ -23,31 +25,48 @@ const TRANSPORT_ID_BYTES = 16;
 const BUNDLE_LABEL = "strongroom/v1/key-bundle";
 const TRANSPORT_ID_LABEL = "strongroom/v1/transport-key-id";
 
-/** Which identity keys count: those with a fingerprint in `pins` (hex), or with `unpinned` whichever a bundle names. */
-export type Trust = { readonly pins: readonly string[] } | { readonly unpinned: true };
+/**
+ * Which identity keys count: those with a fingerprint in `pins` (hex), or with `unpinned` whichever a bundle names.
+ *
+ * With `owners` (public keys as `ownerKeyOfPem` gives them, two or more) those that two of these have signed for; then
+ * `pins` count only until these have.
+ */
+export type Trust =
+  { readonly pins?: readonly string[]; readonly owners?: readonly string[] } | { readonly unpinned: true };
 
-/** `trust`, looked at. Throws UnpinnedVault where nothing is pinned and that was not chosen, RangeError for no pin. */
+/**
+ * `trust`, looked at. Throws UnpinnedVault where nothing is pinned, unasked; RangeError for what is no pin or owner.
+ */
 export function checkTrust(trust: Trust): Trust {
   if ("unpinned" in trust) {
     return { unpinned: true };
   }
-  if (trust.pins.length === 0) {
-    throw new UnpinnedVault("pin an identity key of the vault, or say that it is to be used unpinned");
+  const { pins = [], owners = [] } = trust;
+  if (pins.length === 0 && owners.length === 0) {
+    throw new UnpinnedVault("pin the vault's owners or an identity key, or say that it is to be used unpinned");
   }
-  if (trust.pins.some((pin) => fromHex(pin).length !== FINGERPRINT_BYTES)) {
+  if (pins.some((pin) => fromHex(pin).length !== FINGERPRINT_BYTES)) {
     throw new RangeError(`a pin is ${FINGERPRINT_BYTES} bytes, in hex`);
   }
-  return { pins: [...trust.pins] };
+  if (owners.length > 0 && new Set(owners.map((owner) => ownerKey(owner).fingerprint)).size < 2) {
+    throw new RangeError("one owner's word is not enough: pin two or more, each with another key");
+  }
+  return { pins: [...pins], owners: [...owners] };
 }
 
 /** The pins, in hex; none where the vault is used unpinned. */
 export function pinsOf(trust: Trust): readonly string[] {
-  return "unpinned" in trust ? [] : trust.pins;
+  return "unpinned" in trust ? [] : (trust.pins ?? []);
 }
 
-/** Whether signatures of the identity key with this fingerprint count. */
+/** Whether signatures of the identity key with this fingerprint count, by the pins alone. */
 export function counts(trust: Trust, fingerprint: Uint8Array): boolean {
-  return "unpinned" in trust || trust.pins.includes(toHex(fingerprint));
+  return "unpinned" in trust || pinsOf(trust).includes(toHex(fingerprint));
+}
+
+/** Whether they may count by now: the owners can have signed for it. */
+export function mayCount(trust: Trust, fingerprint: Uint8Array): boolean {
+  return counts(trust, fingerprint) || (!("unpinned" in trust) && (trust.owners ?? []).length > 0);
 }
 
 /** Serial and SHA-256 of the newest bundle that an identity key has signed for this device. */
@@ -95,7 +114,7 @@ export function verifyBundle(
   const bundle = parse(signed.bundle);
   const identityKeys = identityKeysOf(bundle, trust);
   const signers = checkSignatures(signed, identityKeys);
-  const notAfter = checkTime(bundle, now);
+  const notAfter = checkTime(bundle, now, { whose: "the key bundle", otherwise: invalid });
   const current = { serial: bundle.serial, sha256: sha256(signed.bundle) };
   signers.forEach((signer) => checkSerial(current, seen.get(signer)));
   const transportKey = transportKeyOf(bundle);
@@ -110,12 +129,17 @@ function parse(bundle: Uint8Array): KeyBundle {
   }
 }
 
-function identityKeysOf(bundle: KeyBundle, trust: Trust): IdentityKeys {
+/** A bundle's identity keys, by fingerprint; throws what `otherwise` makes of one under another's fingerprint. */
+export function listedIdentityKeys(bundle: KeyBundle, otherwise: (problem: string) => NotProven): IdentityKeys {
   if (bundle.identityKeys.some((key) => !equal(identityFingerprint(key.publicKey), key.fingerprint))) {
-    throw new BundleInvalid("an identity key is listed under another key's fingerprint");
+    throw otherwise("an identity key is listed under another key's fingerprint");
   }
-  const counting = bundle.identityKeys.filter((key) => counts(trust, key.fingerprint));
-  return new Map(counting.map((key) => [toHex(key.fingerprint), key.publicKey]));
+  return new Map(bundle.identityKeys.map((key) => [toHex(key.fingerprint), key.publicKey]));
+}
+
+function identityKeysOf(bundle: KeyBundle, trust: Trust): IdentityKeys {
+  const listed = listedIdentityKeys(bundle, invalid);
+  return new Map([...listed].filter(([fingerprint]) => counts(trust, fromHex(fingerprint))));
 }
 
 /** Who signed, of the keys that count: at least one. A wrong signature in such a key's name refuses all. */
@@ -139,17 +163,23 @@ function checkSignatures(signed: SignedKeyBundle, identityKeys: IdentityKeys): s
   return signers;
 }
 
-/** The end of its validity. */
-function checkTime(bundle: KeyBundle, now: Millis): Millis {
-  const otherwise = (problem: string): BundleInvalid => new BundleInvalid(problem);
+/**
+ * The end of a bundle's validity; throws what `otherwise` makes of it where that does not include now, or is too
+ * long.
+ */
+export function checkTime(
+  bundle: KeyBundle,
+  now: Millis,
+  { whose, otherwise }: { whose: string; otherwise: (problem: string) => NotProven },
+): Millis {
   const notBefore = millisOf(bundle.notBeforeTime, otherwise);
   const notAfter = millisOf(bundle.notAfterTime, otherwise);
   if (notAfter <= notBefore || notAfter - notBefore > MAX_VALIDITY_MS) {
-    throw new BundleInvalid("the key bundle claims to be valid for more than 30 days");
+    throw otherwise(`${whose} claims to be valid for more than 30 days`);
   }
   if (now < notBefore || now > notAfter) {
     const when = now < notBefore ? "not valid yet" : "not valid any more";
-    throw new BundleInvalid(`the key bundle is ${when}; is this device's clock right?`);
+    throw otherwise(`${whose} is ${when}; is this device's clock right?`);
   }
   return notAfter;
 }
@@ -177,4 +207,8 @@ function transportKeyOf(bundle: KeyBundle): Uint8Array {
     throw new BundleInvalid("a transport key is listed under another key's id");
   }
   return key.publicKey;
+}
+
+function invalid(problem: string): BundleInvalid {
+  return new BundleInvalid(problem);
 }

@@ -11,7 +11,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 
 import { equal } from "../bytes.ts";
-import { StatementMismatch } from "../errors.ts";
+import { ModeNotExpected, StatementMismatch } from "../errors.ts";
 import { hashFields } from "../fields.ts";
 import { StatementSchema, type Statement } from "../gen/strongroom/v1/ceremony_pb.js";
 import { wireMode, type Mode } from "../modes.ts";
@@ -37,7 +37,8 @@ export interface Expected {
   readonly rpId: string;
   /** The origin that the authenticator will be told. */
   readonly origin: string;
-  readonly mode: Mode;
+  /** How the envelope may be, or will be, locked. */
+  readonly modes: readonly Mode[];
   /** Version and head that this device remembers. */
   readonly known: Position;
   /** Digest of the credentials listed beside the ceremony. */
@@ -54,6 +55,8 @@ export interface CheckedCeremony {
   readonly ceremony: Uint8Array;
   readonly challenge: Uint8Array;
   readonly position: Position;
+  /** How the envelope is locked, one of those expected. */
+  readonly mode: Mode;
   readonly expiresAt: Millis;
   /** What waits to be erased: the keeper's word once it has taken the ceremony. */
   readonly pending: Pending;
@@ -67,8 +70,8 @@ export function challengeOf(ceremony: Uint8Array): Uint8Array<ArrayBuffer> {
 /**
  * Read the statement of a ceremony and compare all of it with what is expected.
  *
- * Throws StatementMismatch: it is about anything else; VaultWentBack: it began at an older version than is known, or at
- * another history.
+ * Throws StatementMismatch: it is about anything else, ModeNotExpected where the vault alone holds the envelope;
+ * VaultWentBack: it began at an older version than is known, or at another history.
  */
 export function checkCeremony(ceremony: Uint8Array, expected: Expected): CheckedCeremony {
   const statement = read(ceremony);
@@ -77,7 +80,7 @@ export function checkCeremony(ceremony: Uint8Array, expected: Expected): Checked
   requireEqual("tenant", statement.tenant, expected.tenant);
   requireEqual("account", statement.account, expected.account);
   requireEqual("RP ID", statement.rpId, expected.rpId);
-  requireThat(statement.mode === wireMode(expected.mode), "the ceremony is for an envelope locked in another mode");
+  const mode = checkMode(statement, expected.modes);
   requireThat(statement.origins.includes(expected.origin), "the ceremony does not accept this client's origin");
   checkGoesOn(position, expected.known);
   requireThat(
@@ -96,7 +99,7 @@ export function checkCeremony(ceremony: Uint8Array, expected: Expected): Checked
   );
   const expiresAt = millisOf(statement.expireTime, mismatch);
   checkExpiry(expiresAt, expected.now);
-  return { ceremony, challenge: challengeOf(ceremony), position, expiresAt, pending: pendingOf(statement) };
+  return { ceremony, challenge: challengeOf(ceremony), position, mode, expiresAt, pending: pendingOf(statement) };
 }
 
 function read(ceremony: Uint8Array): Statement {
@@ -131,6 +134,17 @@ function checkExpiry(expiresAt: Millis, now: Millis): void {
     expiresAt <= now + MAX_LIFE_MS + CLOCK_TOLERANCE_MS,
     "the ceremony lives longer than any ceremony may; is this device's clock right?",
   );
+}
+
+function checkMode(statement: Statement, expected: readonly Mode[]): Mode {
+  const mode = expected.find((one) => wireMode(one) === statement.mode);
+  if (mode === undefined && statement.mode === wireMode("vault-held")) {
+    throw new ModeNotExpected("the vault says that it alone holds this account's envelope (mode vault-held)");
+  }
+  if (mode === undefined) {
+    throw new StatementMismatch("the ceremony is for an envelope locked in another mode");
+  }
+  return mode;
 }
 
 function requireEqual(what: string, stated: string, expected: string): void {
