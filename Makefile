@@ -142,6 +142,10 @@ demo: ready ## The main job, acted out from enrollment to exhaustion (DIR=folder
 run: ready ## A vault for development on this machine
 	$(BIN)/python -m deploy.development.run
 
+.PHONY: web
+web: ready ## The same, with the page for browsers at http://localhost:8737
+	$(BIN)/python -m deploy.development.run --page
+
 .PHONY: protos
 protos: ready ## Generates protos/gen/python and clients/web/src/gen
 	$(BIN)/python -m deploy.development.protos generate

@@ -1,8 +1,9 @@
 """A vault for development on this machine, until Ctrl-C, and a client that is ready to use it.
 
-    python -m deploy.development.run [FOLDER]
+    python -m deploy.development.run [--page] [FOLDER]
 
 FOLDER (default build/development) keeps it; a second run starts the same vault again, with what it holds.
+With --page the page of clients/web/page is built and served, too, where passkeys of this vault may be used.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ import select
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
 from deploy.development.environment import CONFIG_NAME, DevelopmentVault, VaultShape, find_files, make_files
+from deploy.development.page_bundle import build_page
+from deploy.development.page_server import PageServer, PageSettings
 from deploy.development.stop_signals import StopSignals
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -33,16 +37,22 @@ def main(arguments: Sequence[str]) -> int:
     """Run the vault until a signal comes; return the exit code."""
     parser = argparse.ArgumentParser(prog="run", description="A vault for development on this machine, until Ctrl-C.")
     parser.add_argument("folder", metavar="FOLDER", nargs="?", type=Path, default=_DEFAULT_FOLDER)
-    folder: Path = parser.parse_args(arguments).folder.resolve()
+    parser.add_argument("--page", action="store_true", help="Serve the page, too.")
+    given = parser.parse_args(arguments)
+    folder: Path = given.folder.resolve()
     stop = StopSignals()
     vault = _vault_in(folder)
     vault.init()
+    page = _page_of(vault, folder / "page") if given.page else nullcontext()
     try:
         vault.serve()
         client = _write_client(vault, folder / "client")
         _tell(vault, client)
-        while not _ends_within(vault.pid, seconds=_RENEWAL_SECONDS):
-            _write_token(vault, client)
+        with page:
+            if given.page:
+                print(f"The page is at {PAGE_ORIGIN}", flush=True)
+            while not _ends_within(vault.pid, seconds=_RENEWAL_SECONDS):
+                _write_token(vault, client)
         print(f"The service has ended by itself; see {vault.log_file}", file=sys.stderr)
         return 1
     except SystemExit:
@@ -60,6 +70,24 @@ def _vault_in(folder: Path) -> DevelopmentVault:
             f"{folder} holds something else, or a vault that was left half made: remove it, or name another"
         )
     return DevelopmentVault(make_files(folder, VaultShape(origins=("http://localhost", PAGE_ORIGIN), browser=True)))
+
+
+def _page_of(vault: DevelopmentVault, built: Path) -> PageServer:
+    address = vault.files.browser_url
+    if address is None:
+        raise SystemExit("this vault was made before browsers were served: remove its folder, or name another")
+    settings = PageSettings(
+        folder=build_page(built),
+        vault=address,
+        tenant=vault.tenant.name,
+        pins=vault.pins,
+        issue_token=lambda account, scope: vault.issue_token(account, scope=scope),
+    )
+    try:
+        server = PageServer(settings, port=int(PAGE_ORIGIN.rpartition(":")[2]))
+    except OSError as error:
+        raise SystemExit(f"the page cannot be served at {PAGE_ORIGIN}: {error.strerror}") from error
+    return server
 
 
 def _ends_within(pid: int, *, seconds: float) -> bool:

@@ -21,6 +21,13 @@ const PRF_OUTPUT_BYTES = 32;
 
 /** Asks the browser, which asks the user. Each call may need a click before it: Safari wants one for each prompt. */
 export class BrowserAuthenticator implements Authenticator {
+  readonly #signal: () => AbortSignal | undefined;
+
+  /** `signal` is asked for before each prompt; aborting it takes the prompt away, which ends as Declined. */
+  constructor({ signal = () => undefined }: { readonly signal?: () => AbortSignal | undefined } = {}) {
+    this.#signal = signal;
+  }
+
   async makeCredential(request: CreationRequest): Promise<Attestation> {
     requireOrigin(request.origin);
     const credential = await asked("create", () =>
@@ -36,6 +43,7 @@ export class BrowserAuthenticator implements Authenticator {
           timeout: TIMEOUT_MS,
           extensions: prfExtension(request.prfInput),
         },
+        ...aborted(this.#signal()),
       }),
     );
     const response = credential.response as AuthenticatorAttestationResponse;
@@ -60,6 +68,7 @@ export class BrowserAuthenticator implements Authenticator {
           timeout: TIMEOUT_MS,
           extensions: prfExtension(request.prfInput),
         },
+        ...aborted(this.#signal()),
       }),
     );
     const response = credential.response as AuthenticatorAssertionResponse;
@@ -77,6 +86,10 @@ export class BrowserAuthenticator implements Authenticator {
 /** Whether this browser has passkeys at all. */
 export function hasPasskeys(): boolean {
   return typeof PublicKeyCredential === "function" && "credentials" in navigator;
+}
+
+function aborted(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
 }
 
 function requireOrigin(origin: string): void {

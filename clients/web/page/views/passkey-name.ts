@@ -1,0 +1,16 @@
+/** What a passkey is called where nothing better is known: by its place and its day. */
+
+import { shownDay } from "../dom.ts";
+import { toHex, type Passkey, type VaultStatus } from "../vault.ts";
+
+/** The name of the passkey of this id, also of one that is no longer there. */
+export function passkeyName(id: Uint8Array, status: VaultStatus): string {
+  const place = status.passkeys.findIndex((one) => toHex(one.credentialId) === toHex(id));
+  const passkey = status.passkeys[place];
+  return passkey === undefined ? "a passkey that was removed" : nameOf(passkey, place);
+}
+
+/** The name of the passkey in this place of the list. */
+export function nameOf(passkey: Passkey, place: number): string {
+  return `Passkey ${place + 1}, of ${shownDay(passkey.createdAt)}`;
+}
