@@ -18,6 +18,7 @@ from strongroom.v1 import ceremony_pb2, resources_pb2
 from strongroom.v1 import vault_service_pb2 as pb
 from strongroom.v1.vault_service_pb2_grpc import VaultServiceStub
 from strongroom_service.domain.fields import encode_fields, hash_fields
+from tests.fakes.connect_stub import ConnectStub, Wire
 from tests.fakes.passkey import HONEST, Forgery, SoftwarePasskey
 
 SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
@@ -66,15 +67,24 @@ class HandClient:
     """One account of a vault, with one passkey."""
 
     def __init__(
-        self, vault: DevelopmentVault, account: str | None = None, *, passkey: SoftwarePasskey | None = None
+        self,
+        vault: DevelopmentVault,
+        account: str | None = None,
+        *,
+        passkey: SoftwarePasskey | None = None,
+        wire: Wire | None = None,
     ) -> None:
+        """Calls go over gRPC, or by `wire` to the listener for browsers."""
         self.vault = vault
         self.account = account or f"account-{os.urandom(8).hex()}"
         self.passkey = passkey or SoftwarePasskey(rp_id="localhost", origin="http://localhost")
         self.metadata: tuple[tuple[str, str], ...] = (("authorization", f"Bearer {vault.issue_token(self.account)}"),)
         self.deadline: float | None = DEADLINE_SECONDS
         self.channel = grpc.secure_channel(vault.address, vault.channel_credentials())
-        self.stub = VaultServiceStub(self.channel)
+        self.stub: Any = VaultServiceStub(self.channel)
+        if wire is not None:
+            assert vault.files.browser_url is not None
+            self.stub = ConnectStub(vault.files.browser_url, wire)
 
     def __enter__(self) -> Self:
         return self

@@ -17,6 +17,7 @@ from strongroom.v1 import ceremony_pb2, resources_pb2, tenant_service_pb2
 from strongroom.v1 import vault_service_pb2 as pb
 from strongroom.v1.tenant_service_pb2_grpc import TenantServiceStub
 from strongroom_service.domain.fields import encode_fields
+from tests.fakes.connect_stub import Wire
 from tests.fakes.hand_client import SUITE, Begun, HandClient, Told
 from tests.fakes.hand_tokens import account_token, bearing, tenant_token
 from tests.fakes.passkey import Forgery, SoftwarePasskey
@@ -31,9 +32,14 @@ class HandOwner(HandClient):
     """One account with a passkey, a second one to be added, and a recovery key; and its tenant, speaking about it."""
 
     def __init__(
-        self, vault: DevelopmentVault, account: str | None = None, *, passkey: SoftwarePasskey | None = None
+        self,
+        vault: DevelopmentVault,
+        account: str | None = None,
+        *,
+        passkey: SoftwarePasskey | None = None,
+        wire: Wire | None = None,
     ) -> None:
-        super().__init__(vault, account, passkey=passkey)
+        super().__init__(vault, account, passkey=passkey, wire=wire)
         self.metadata = bearing(account_token(vault.tenant, self.account))
         self.tenant_metadata = bearing(tenant_token(vault.tenant))
         self.tenant_stub = TenantServiceStub(self.channel)
@@ -46,7 +52,7 @@ class HandOwner(HandClient):
             return super().call(method, request)
         stub, metadata = self.stub, self.metadata
         try:
-            self.stub, self.metadata = self.tenant_stub, self.tenant_metadata  # type: ignore[assignment]  # has `method`
+            self.stub, self.metadata = self.tenant_stub, self.tenant_metadata
             return super().call(method, request)
         finally:
             self.stub, self.metadata = stub, metadata

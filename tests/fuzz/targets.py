@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.fuzz import (
     answer_targets,
+    browser_targets,
     client_targets,
     device_targets,
     evidence_targets,
@@ -17,6 +18,7 @@ TARGETS = {
     **keeper_targets.TARGETS,
     **webauthn_targets.TARGETS,
     **front_targets.TARGETS,
+    **browser_targets.TARGETS,
     **client_targets.TARGETS,
     **answer_targets.TARGETS,
     **device_targets.TARGETS,

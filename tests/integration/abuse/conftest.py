@@ -20,6 +20,7 @@ from tests.integration.abuse.spoiling import MARK
 SHAPE = VaultShape(
     keepers=2,
     policy={"budget": 100, "cool_down_seconds": [], "releases_per_day": 1_000},
+    browser=True,
     keeper_settings={"call_deadline_seconds": 30.0, "heartbeat_timeout_seconds": 60.0},
 )
 

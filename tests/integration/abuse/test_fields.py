@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from strongroom.v1 import tenant_service_pb2
 from strongroom.v1 import vault_service_pb2 as pb
+from tests.fakes.connect_stub import Wire
 from tests.fakes.hand_client import Begun, Told
 from tests.fakes.hand_owner import HandOwner
 from tests.integration.abuse.conftest import Abused
@@ -22,6 +23,13 @@ SERVICES = (
     tenant_service_pb2.DESCRIPTOR.services_by_name["TenantService"],
 )
 RPCS = {method.name: method.input_type for service in SERVICES for method in service.methods}
+
+# Whatever a browser says it in, and the tests of one format in the long tier.
+BROWSERS_RPCS = [
+    pytest.param(method.name, wire, marks=[pytest.mark.verify] if wire is not Wire.CONNECT_JSON else [])
+    for method in SERVICES[0].methods
+    for wire in Wire
+]
 
 NAMED, GRANTED = "INVALID_FIELD", "granted"
 SIZES = ("empty", "huge", "one byte", "a byte less", "a byte more")
@@ -81,10 +89,10 @@ def test_every_field_of_every_request_has_its_expectation() -> None:
     assert walked == set(FIELDS)
 
 
-@pytest.mark.parametrize("rpc", RPCS)
-def test_spoilt_field_is_refused_by_its_name(abused: Abused, rpc: str) -> None:
+@pytest.mark.parametrize(("rpc", "wire"), [*((rpc, None) for rpc in RPCS), *BROWSERS_RPCS])
+def test_spoilt_field_is_refused_by_its_name(abused: Abused, rpc: str, wire: Wire | None) -> None:
     tried = 0
-    with HandOwner(abused.vault) as owner:
+    with HandOwner(abused.vault, wire=wire) as owner:
         owner.ready_for(rpc)
         for abuse in abuses(RPCS[rpc]):
             expected = expected_of(rpc, abuse)

@@ -1,4 +1,7 @@
-"""The whole service: gRPC over TLS, a front, two keepers, a SoftHSM token, a database on disk."""
+"""The whole service: a front, two keepers, a SoftHSM token, a database on disk.
+
+One contract for both listeners: every test runs over gRPC, and over all that browsers may speak.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,14 @@ from google.rpc import error_details_pb2
 from deploy.development.environment import DevelopmentVault
 from strongroom.v1 import resources_pb2
 from strongroom.v1 import vault_service_pb2 as pb
+from tests.fakes.connect_stub import Wire
 from tests.fakes.hand_client import HandClient, Told
 from tests.fakes.passkey import Forgery
 
 
-@pytest.fixture
-def client(development_vault: DevelopmentVault) -> Iterator[HandClient]:
-    with HandClient(development_vault) as client:
+@pytest.fixture(params=[None, *Wire], ids=lambda wire: wire.name.lower() if wire else "grpc")
+def client(development_vault: DevelopmentVault, request: pytest.FixtureRequest) -> Iterator[HandClient]:
+    with HandClient(development_vault, wire=request.param) as client:
         yield client
 
 

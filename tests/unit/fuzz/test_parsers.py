@@ -22,8 +22,6 @@ OF_BYTES = re.compile(r"\bbytes\b|_pb2|\bBinaryIO\b|Mapping\[str, Any\]")
 
 NOT_HOSTILE: dict[str, str] = {
     "strongroom_service/application/copy_store.py": "compares and passes rows on, reads none",
-    "strongroom_service/application/describe.py": "asks for rows by their ids, reads none",
-    "strongroom_service/application/present_record.py": "passes rows on, reads none",
     "strongroom_service/application/stores.py": "ports: rows by their ids",
     "strongroom_service/application/verify_histories.py": "compares what chains, files and keepers have read",
     "strongroom_service/bootstrap/doctor/token_proof.py": "passes the operator's own file on to config/token_proof.py",
@@ -58,6 +56,7 @@ PROMISED = {
     "envelope": {"envelope", "envelope_content", "vault_held_envelope", "hpke_to_keeper", "hpke_to_client", "released"},
     "archive extraction": {"tar", "tar_entries", "zstd", "archive"},
     "files of others": {"checkpoint_file", "export_file", "receipt_log", "receipt_line", "configuration_snapshot"},
+    "browsers": {"browser_binary", "browser_json", "browser_request"},
     "cursors": {"feed_cursor", "page_token"},
 }
 """What is said to be fuzzed, and by which targets."""

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.h11_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
-# For what is neither an idle connection nor a request under way: the head of a request, the rest of a refused one.
-_HEAD_SECONDS: Final = 10.0
+HEAD_SECONDS: Final = 10.0
+"""For what is neither an idle connection nor a request under way: a request's head, or the rest of a refused one."""
 
 
 @dataclass(kw_only=True)
@@ -32,14 +32,15 @@ class Connections:
 
     Attributes:
         most: how many there may be; nobody may hold more than three times what is free, as with slots.
+        head_seconds: what a request's head may take.
         age_seconds, age_grace_seconds: after the first one ends with its next answer, after the second too at once.
     """
 
     most: int
     age_seconds: float
     age_grace_seconds: float
+    head_seconds: float
     metrics: BrowserMetrics
-    head_seconds: float = _HEAD_SECONDS
     _by_peer: Counter[str] = field(default_factory=Counter)
 
     def take(self, peer: str) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,6 +41,7 @@ _CONTENT_TYPES: Final = frozenset(
 _PLAIN: Final[Header] = (b"content-type", b"text/plain; charset=utf-8")
 # Answers hold what is an account's own; and are what they say they are.
 _ALWAYS: Final[tuple[Header, ...]] = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+_BESIDE_BYTES: Final = 32  # RFC 9113 section 6.5.2
 _SHOWN_ORIGIN_BYTES: Final = 200
 
 
@@ -60,15 +62,20 @@ class Gate:
         *,
         paths: Iterable[str],
         cors: Cors,
+        head_bytes: int,
         body_seconds: float,
         is_ready: Callable[[], bool],
         metrics: BrowserMetrics,
         log: Log,
     ) -> None:
-        """A request's body must be there within `body_seconds`, however small the pieces are that it comes in."""
+        """Headers have at most `head_bytes`, counted as in HTTP/2.
+
+        A request's body must be there within `body_seconds`, however small the pieces are that it comes in.
+        """
         self._application = application
         self._paths = frozenset(paths)
         self._cors = cors
+        self._head_bytes = head_bytes
         self._body_seconds = body_seconds
         self._is_ready = is_ready
         self._metrics = metrics
@@ -106,7 +113,7 @@ class Gate:
         elif _is_preflight(scope["method"], headers):
             await answer.give(HTTPStatus.NO_CONTENT, *PREFLIGHT_HEADERS)
         else:
-            _check_form(scope["method"], headers)
+            _check_form(scope["method"], headers, most_bytes=self._head_bytes)
             too_slow = self._metrics.turned_away[NotServed.TOO_SLOW]
             in_time = _InTime(receive, seconds=self._body_seconds, on_slow=too_slow.inc)
             await self._application(scope, in_time, answer.pass_on)
@@ -118,7 +125,7 @@ class Gate:
 
 
 class _Answer:
-    """The way back, which adds headers to whatever answer it is."""
+    """The way back, which adds headers to whatever answer it is; the time among them (RFC 9110 section 6.6.1)."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -128,7 +135,7 @@ class _Answer:
     async def pass_on(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            message["headers"] = [*message["headers"], *self.headers]
+            message["headers"] = [*message["headers"], *self.headers, (b"date", formatdate(usegmt=True).encode())]
         await self._send(message)
 
     async def give(self, status: HTTPStatus, *headers: Header) -> None:
@@ -166,9 +173,12 @@ def _is_preflight(method: str, headers: Iterable[Header]) -> bool:
     return method == "OPTIONS" and {b"origin", b"access-control-request-method"} <= names
 
 
-def _check_form(method: str, headers: Iterable[Header]) -> None:
+def _check_form(method: str, headers: Sequence[Header], *, most_bytes: int) -> None:
     if method != METHOD.decode():
         raise _TurnedAway(HTTPStatus.METHOD_NOT_ALLOWED, NotServed.UNSUPPORTED, (b"allow", METHOD))
+    # The server below knows no limit for a head that comes in one piece.
+    if sum(len(name) + len(value) + _BESIDE_BYTES for name, value in headers) > most_bytes:
+        raise _TurnedAway(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, NotServed.UNSUPPORTED)
     if not all(value.isascii() for _, value in headers):
         raise _TurnedAway(HTTPStatus.BAD_REQUEST, NotServed.MALFORMED)
     types = [value.partition(b";")[0].strip().lower() for name, value in headers if name == b"content-type"]

@@ -12,7 +12,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from strongroom_service.domain.errors import Misconfigured
-from strongroom_service.front.browser.connections import BoundedProtocol, Connections
+from strongroom_service.front.browser.connections import HEAD_SECONDS, BoundedProtocol, Connections
 from strongroom_service.front.browser.cors import Cors
 from strongroom_service.front.browser.gate import Gate
 from strongroom_service.front.browser.service import PATHS, connect_application
@@ -47,6 +47,7 @@ class BrowserServer:
         is_ready: Callable[[], bool],
         metrics: BrowserMetrics,
         log: Log,
+        head_seconds: float = HEAD_SECONDS,
     ) -> None:
         """Nothing listens yet. Without `context` there is no TLS. `allow_page` is asked for each request's origin."""
         self._browser = browser
@@ -55,6 +56,7 @@ class BrowserServer:
             connect_application(servicer, max_request_bytes=limits.max_request_bytes),
             paths=PATHS,
             cors=Cors(allow_page),
+            head_bytes=limits.max_metadata_bytes,
             body_seconds=limits.max_deadline_seconds,
             is_ready=is_ready,
             metrics=metrics,
@@ -64,6 +66,7 @@ class BrowserServer:
             most=_CONNECTIONS_PER_CALL * limits.max_concurrent_calls,
             age_seconds=limits.max_connection_age_seconds,
             age_grace_seconds=limits.max_connection_age_grace_seconds,
+            head_seconds=head_seconds,
             metrics=metrics,
         )
         config = Config(
@@ -114,3 +117,5 @@ class BrowserServer:
             task.cancel()
         if self._state.tasks:
             await asyncio.wait(set(self._state.tasks), timeout=_CANCEL_SECONDS)
+        for connection in list(self._state.connections):
+            connection.transport.abort()
