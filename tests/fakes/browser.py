@@ -52,6 +52,7 @@ class BrowserBench:
             keeper=keeper,
             store=store,
             attempts=Attempts(keeper=keeper, store=store, note=lambda *_: None),
+            owner_bundles=tuple,
         )
         self.gate = Gate(
             connect_application(self.servicer, max_request_bytes=MAX_BYTES),
