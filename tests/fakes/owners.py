@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from strongroom_service.config.owner_keys import read_owner_key
-from strongroom_service.keeper.formats.owner_signatures import cosign, parse_bundle
+from strongroom_service.front.owner_signatures import cosign, parse_bundle
 
 PATIENCE_SECONDS = 60
 

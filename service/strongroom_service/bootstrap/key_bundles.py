@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from strongroom_service.bootstrap.databases import reading_store
 from strongroom_service.bootstrap.keeper import open_token
@@ -12,7 +12,7 @@ from strongroom_service.bootstrap.system import SystemClock, acting_as, keys_loc
 from strongroom_service.config.owner_keys import owner_fingerprint, read_owner_key, read_owner_public_key
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.errors import Misconfigured
-from strongroom_service.keeper.formats.owner_signatures import BundleFile, check_owners, cosign, parse_bundle
+from strongroom_service.front.owner_signatures import BundleFile, check_owners, cosign, parse_bundle
 from strongroom_service.keeper.vault_keys import open_vault
 from strongroom_service.link.hardening import harden_process
 
@@ -22,23 +22,6 @@ if TYPE_CHECKING:
 
     from strongroom_service.application.rows import VaultRow
     from strongroom_service.config.vault_file import VaultConfig
-
-_MAX_BYTES: Final = 65_536
-
-
-def read_bundle(path: Path) -> BundleFile:
-    """Read a bundle's file.
-
-    Raises:
-        Misconfigured: it cannot be read, or is none.
-    """
-    try:
-        with path.open("rb") as file:
-            return parse_bundle(file.read(_MAX_BYTES))
-    except OSError as error:
-        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from error
-    except Misconfigured as error:
-        raise Misconfigured(f"{path}: {error}") from None
 
 
 def run_bundle_show(config_path: Path) -> BundleFile:

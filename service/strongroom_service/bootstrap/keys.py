@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from strongroom_service.application.keys import KeyStep, change_key, count_events
 from strongroom_service.bootstrap.databases import store_beside
 from strongroom_service.bootstrap.operators import all_keepers, as_front, as_keeper, open_vault
+from strongroom_service.bootstrap.owner_bundles import require_listed
 from strongroom_service.bootstrap.system import FINGERPRINT_NAME, keys_lock
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.epochs import EpochChange, EpochState, RotatedKey
@@ -90,8 +91,10 @@ def run_keys_rotate(
         _change(config, KeyStep(rotated, name.epoch, EpochChange.PREPARE))
         ring = asyncio.run(_list(config))
     made = ring.named(name.label)
-    if rotated is RotatedKey.IDENTITY and not _is_pinned(made, clients_pin, say=say):
-        return
+    if rotated is RotatedKey.IDENTITY:
+        if not _is_pinned(made, clients_pin, say=say):
+            return
+        require_listed(config.owners, made.fingerprint, label=made.label)
     _await_spread(made, ring.spread_ms, say=say)
     _change(config, KeyStep(rotated, name.epoch, EpochChange.ACTIVATE))
     if rotated is RotatedKey.IDENTITY:
@@ -214,6 +217,7 @@ def _is_pinned(made: KeyStanding, clients_pin: str | None, *, say: Say) -> bool:
     fingerprint = made.fingerprint.hex()
     if clients_pin is None:
         say(f"{made.label} is prepared. Its fingerprint, for clients to pin beside the one in use: {fingerprint}")
+        say("Clients that pin the owners learn of it from the bundle that now lists it, once two owners signed that.")
         say(f"Once they do: strongroomd keys rotate identity --clients-pin {fingerprint}")
         return False
     if clients_pin.strip().lower() != fingerprint:

@@ -6,10 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from strongroom_service.bootstrap.key_bundles import read_bundle
 from strongroom_service.config.owner_keys import read_owner_public_key
 from strongroom_service.domain.errors import Misconfigured
-from strongroom_service.keeper.formats.owner_signatures import check_chain
+from strongroom_service.front.owner_signatures import check_chain, parse_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,13 +18,29 @@ if TYPE_CHECKING:
 
     from strongroom.v1 import resources_pb2
     from strongroom_service.config.vault_file import Owners
-    from strongroom_service.keeper.formats.owner_signatures import BundleFile
+    from strongroom_service.front.owner_signatures import BundleFile
     from strongroom_service.link.log import Log
 
 MOST_BUNDLES: Final = 64
 """As many as clients take."""
 
 _LOOK_SECONDS: Final = 2.0
+_MAX_BYTES: Final = 65_536
+
+
+def read_bundle(path: Path) -> BundleFile:
+    """Read a bundle's file.
+
+    Raises:
+        Misconfigured: it cannot be read, or is none.
+    """
+    try:
+        with path.open("rb") as file:
+            return parse_bundle(file.read(_MAX_BYTES))
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from error
+    except Misconfigured as error:
+        raise Misconfigured(f"{path}: {error}") from None
 
 
 def load_owner_bundles(owners: Owners) -> tuple[BundleFile, ...]:
@@ -45,6 +60,20 @@ def load_owner_bundles(owners: Owners) -> tuple[BundleFile, ...]:
     except Misconfigured as error:
         raise Misconfigured(f"{owners.bundles_dir}: {error}") from None
     return tuple(bundles)
+
+
+def require_listed(owners: Owners | None, fingerprint: bytes, *, label: str) -> None:
+    """Check that the newest bundle, if one is handed out, lists an identity key that is about to be used.
+
+    Raises:
+        Misconfigured: it does not, and clients that pin the owners would be locked out; or the folder is faulty.
+    """
+    bundles = () if owners is None else load_owner_bundles(owners)
+    if bundles and fingerprint not in {key.fingerprint for key in bundles[-1].says.identity_keys}:
+        raise Misconfigured(
+            f"the owners have not signed for {label}: serial {bundles[-1].says.serial} does not list it, and clients"
+            " that pin them would be locked out; have them sign what `strongroomd bundle show` writes now"
+        )
 
 
 @dataclass(frozen=True, slots=True)

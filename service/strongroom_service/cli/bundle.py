@@ -11,7 +11,7 @@ from strongroom_service.cli.options import ConfigFile
 from strongroom_service.cli.output import Output, OutputOption, print_document
 
 if TYPE_CHECKING:
-    from strongroom_service.keeper.formats.owner_signatures import BundleFile
+    from strongroom_service.front.owner_signatures import BundleFile
 
 bundle_app = typer.Typer(help="The vault's public keys, and the owners' signatures of them.", no_args_is_help=True)
 
@@ -31,7 +31,8 @@ def show(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Show the bundle that the vault serves, and what changed since an earlier one."""
-    from strongroom_service.bootstrap.key_bundles import read_bundle, run_bundle_show, write_new
+    from strongroom_service.bootstrap.key_bundles import run_bundle_show, write_new
+    from strongroom_service.bootstrap.owner_bundles import read_bundle
 
     before = None if previous is None else read_bundle(previous)
     bundle = run_bundle_show(config)
@@ -51,7 +52,8 @@ def sign(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Sign a bundle as an owner, on a machine that has nothing but the key; say what is signed."""
-    from strongroom_service.bootstrap.key_bundles import read_bundle, run_bundle_sign
+    from strongroom_service.bootstrap.key_bundles import run_bundle_sign
+    from strongroom_service.bootstrap.owner_bundles import read_bundle
 
     before, this = _before(previous, first=first), read_bundle(bundle)
     _print(this, before, output)
@@ -69,7 +71,8 @@ def verify(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Check that two owners have signed a bundle which is valid now. 1 if they have not."""
-    from strongroom_service.bootstrap.key_bundles import read_bundle, run_bundle_verify
+    from strongroom_service.bootstrap.key_bundles import run_bundle_verify
+    from strongroom_service.bootstrap.owner_bundles import read_bundle
 
     before, this = _before(previous, first=first), read_bundle(bundle)
     run_bundle_verify(this, owner_keys=owner_key, previous=before)
@@ -77,7 +80,7 @@ def verify(
 
 
 def _before(previous: Path | None, *, first: bool) -> BundleFile | None:
-    from strongroom_service.bootstrap.key_bundles import read_bundle
+    from strongroom_service.bootstrap.owner_bundles import read_bundle
 
     if (previous is None) != first:
         raise typer.BadParameter("give either --previous or --first", param_hint="--previous")
@@ -85,7 +88,7 @@ def _before(previous: Path | None, *, first: bool) -> BundleFile | None:
 
 
 def _print(bundle: BundleFile, before: BundleFile | None, output: Output) -> None:
-    from strongroom_service.keeper.formats.owner_signatures import changes
+    from strongroom_service.front.owner_signatures import changes
 
     says = bundle.says
     print_document(

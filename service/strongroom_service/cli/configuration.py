@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from strongroom_service.cli.options import ConfigFile
@@ -9,6 +11,9 @@ from strongroom_service.cli.output import Output, OutputOption, print_document, 
 from strongroom_service.config.effective import effective, tenant_told
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
+
+if TYPE_CHECKING:
+    from strongroom_service.config.vault_file import Owners
 
 config_app = typer.Typer(help="The configuration files.", no_args_is_help=True)
 tenants_app = typer.Typer(help="The tenants, from their files.", no_args_is_help=True)
@@ -18,20 +23,35 @@ _COLUMNS = ("name", "issuer", "rp_id", "on_exhaustion", "budget", "releases_per_
 
 @config_app.command()
 def check(config: ConfigFile, output: OutputOption = Output.TABLE) -> None:
-    """Read the vault's file and the tenants' files, and tell every fault in them."""
+    """Read the vault's file, the tenants' files and what the owners signed, and tell every fault in them."""
     vault = load_vault_config(config)
     tenants = load_tenants(vault.tenants_dir)
+    signed = 0 if vault.owners is None else _count_signed(vault.owners)
     if output is Output.JSON:
         marked = sorted(tenants.in_development())
         print_document(
-            {"tenants": len(tenants), "development_tenants": marked, "single_user": vault.single_user}, output=output
+            {
+                "tenants": len(tenants),
+                "development_tenants": marked,
+                "single_user": vault.single_user,
+                "owner_bundles": signed,
+            },
+            output=output,
         )
         return
     typer.echo(f"{config}: good, {len(tenants)} tenant{'' if len(tenants) == 1 else 's'}.")
+    if vault.owners is not None:
+        typer.echo(f"{vault.owners.bundles_dir}: good, {signed} bundle{'' if signed == 1 else 's'} of the owners.")
     for name in tenants.in_development():
         typer.echo(f"Tenant {name} is marked for development: never for real users.")
     if vault.single_user:
         typer.echo("single_user is set: front and keepers are not separated. Never for real users.")
+
+
+def _count_signed(owners: Owners) -> int:
+    from strongroom_service.bootstrap.owner_bundles import load_owner_bundles
+
+    return len(load_owner_bundles(owners))
 
 
 @config_app.command()

@@ -18,6 +18,8 @@ from typing import Final
 import trustme
 
 from deploy.development.environment import DevelopmentVault
+from deploy.development.vault_folder import toml_lines
+from tests.fakes.owners import Owners
 
 SPOIL_KEY: Final = Path(__file__).with_name("spoil_key.py")
 
@@ -207,6 +209,14 @@ def checkpoints_often(vault: DevelopmentVault, place: Path) -> Iterator[Path]:
     yield edited(vault, (r"^\[checkpoints\]$", "[checkpoints]\nevery_hours = 0.000001"))
 
 
+def owners_who_signed_nothing(vault: DevelopmentVault, place: Path) -> Iterator[Path]:
+    owners = Owners(place)
+    config = edited(vault)
+    with config.open("a", encoding="utf-8") as file:
+        file.write("\n[owners]\n" + toml_lines(owners.settings))
+    yield config
+
+
 def _days(count: int) -> datetime:
     return datetime.now(tz=UTC) + timedelta(days=count)
 
@@ -240,6 +250,7 @@ SPOILS: Final = (
     Spoil(check="check_values", by=spoilt_key("another"), name="of another key"),
     Spoil(check="check_values", by=spoilt_key("missing"), name="of no key"),
     Spoil(check="second_token", by=for_real_users),
+    Spoil(check="owner_bundles", outcome="warn", by=owners_who_signed_nothing),
     Spoil(check="keepers", by=setting("run_dir", "nowhere")),
     Spoil(check="metrics", by=metrics_of_nobody),
     Spoil(check="checkpoint_age", by=checkpoints_often),

@@ -19,6 +19,7 @@ EXPECTED = {
     "database_role": "skip",
     "standbys": "skip",
     "second_token": "skip",
+    "owner_bundles": "skip",
 }
 # Of the host, and so not the vault's to be sound in: looked at in unit tests.
 OF_THE_HOST = {"clock", "memory_lock"}

@@ -31,7 +31,7 @@ NOT_HOSTILE: dict[str, str] = {
     "strongroom_service/keeper/token/measured_token.py": "counts, and passes bytes to the token",
     "strongroom_service/config/secret_file.py": "the operator's own secret, of a file that others may not write",
     "strongroom_service/front/traced_store.py": "passes rows on, reads none",
-    "strongroom_service/keeper/formats/owner_signatures.py": "the owners' and operator's own files, offline",
+    "strongroom_service/front/owner_signatures.py": "the owners' and operator's own files, offline",
     "strongroom_service/front/unreadable.py": "what is no message: tests/integration/abuse/test_no_message.py",
     "strongroom_service/keeper/token/check_values.py": "the token's own answers",
     "strongroom_service/keeper/token/pkcs11_token.py": "passes bytes to the token: tests/contract/test_token*.py",

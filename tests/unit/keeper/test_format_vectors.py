@@ -21,10 +21,10 @@ from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.errors import RecordRejected, Refusal
 from strongroom_service.domain.identifiers import record_id_of
 from strongroom_service.domain.records import Record, credential_set_digest, next_head
+from strongroom_service.front.owner_signatures import owners_digest, parse_bundle
 from strongroom_service.keeper.formats.bundle import bundle_digest, transport_key_id
 from strongroom_service.keeper.formats.enums import MODES
 from strongroom_service.keeper.formats.hpke import open_from_client, seal_to_client
-from strongroom_service.keeper.formats.owner_signatures import owners_digest, parse_bundle
 from strongroom_service.keeper.formats.page_token import PageStart, make_page_token, read_page_token
 from strongroom_service.keeper.formats.receipt import ReceiptFor, identity_fingerprint, receipt_digest
 from strongroom_service.keeper.formats.request import parse_request

@@ -9,6 +9,7 @@ from strongroom_service.bootstrap.doctor.database import RowFound, check_databas
 from strongroom_service.bootstrap.doctor.files import check_files
 from strongroom_service.bootstrap.doctor.findings import fail, ok, warn
 from strongroom_service.bootstrap.doctor.host import check_host
+from strongroom_service.bootstrap.doctor.owner_bundles import check_owner_bundles
 from strongroom_service.bootstrap.doctor.service import ask_keepers, check_checkpoints, check_metrics
 from strongroom_service.bootstrap.doctor.tls import check_tls
 from strongroom_service.bootstrap.doctor.token import KeysFound, check_token
@@ -64,6 +65,8 @@ def _examine(config: VaultConfig, config_path: Path, host: str | None) -> Iterat
     yield check_second_token(
         config, config_path, now=SystemClock().now(), keys=keys.check_values, development=development
     )
+    with as_front(config):
+        yield check_owner_bundles(config, now=SystemClock().now())
     keepers, vault = asyncio.run(ask_keepers(config, found.row))
     yield keepers
     yield check_metrics(config.metrics)

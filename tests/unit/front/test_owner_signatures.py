@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from strongroom_service.config.owner_keys import OwnerPrivateKey, owner_fingerprint, sign_digest
 from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.errors import Misconfigured
+from strongroom_service.front.owner_signatures import BundleFile, changes, check_owners, cosign, parse_bundle
 from strongroom_service.keeper.formats.bundle import bundle_digest
-from strongroom_service.keeper.formats.owner_signatures import BundleFile, changes, check_owners, cosign, parse_bundle
 from tests.fakes.vault_keys import FakeVaultKeys
 
 NOW = Millis(1_800_000_000_000)
