@@ -156,10 +156,11 @@ protos-check: ready ## buf lint and breaking, and no drift of the generated code
 
 .PHONY: lock
 lock: ready ## Resolves requirements/*.txt anew (UPGRADE=--upgrade: to the newest versions)
-	$(LOCK) --extra service --extra tracing --extra client --extra development --output-file requirements/development.txt
+	$(LOCK) --extra service --extra tracing --extra client --extra storage --extra development --output-file requirements/development.txt
 	$(LOCK) --extra service --constraint requirements/development.txt --output-file requirements/service.txt
 	$(LOCK) --extra service --extra tracing --constraint requirements/development.txt --output-file requirements/tracing.txt
 	$(LOCK) --extra client --constraint requirements/development.txt --output-file requirements/client.txt
+	$(LOCK) --extra client --extra storage --constraint requirements/development.txt --output-file requirements/storage.txt
 	$(LOCK) --extra oracles --output-file requirements/oracles.txt
 	$(LOCK) --extra peers --output-file requirements/peers.txt
 	$(LOCK) --extra ha --output-file requirements/ha.txt

@@ -18,7 +18,8 @@ from strongroom_client.age_keys import ArchiveIdentity, parse_identity, recipien
 from strongroom_client.archive.errors import ArchiveError
 from strongroom_client.archive.extraction_tree import points_outside, split_name
 from strongroom_client.archive.reader import extract_archive, verify_archive
-from strongroom_client.archive.tar_format import TarReader
+from strongroom_client.archive.sparse import Extent
+from strongroom_client.archive.tar_format import END_OF_ARCHIVE, Entry, Kind, TarReader, encode_entry, padding
 from strongroom_client.authenticators.browser_handover import BadAnswer, ask_to_sign, encode, open_answer
 from strongroom_client.authenticators.port import AuthenticatorError
 from strongroom_client.clock import Millis
@@ -131,7 +132,14 @@ def tars() -> list[bytes]:
         [member("../../outside/new", content=b"evil")],
         [member("a", directory), member("a/../../../outside/new", directory)],
     )
-    return [tar_of(listing)[:8192] for listing in listings]
+    return [*(tar_of(listing)[:8192] for listing in listings), sparse_tar()]
+
+
+def sparse_tar() -> bytes:
+    """A file of two pieces with holes around them."""
+    extents = (Extent(512, 5), Extent(1024, 3))
+    entry = Entry(name="sparse", kind=Kind.FILE, mode=0o644, mtime_ns=0, size=4096, extents=extents)
+    return encode_entry(entry) + b"content1" + padding(8) + END_OF_ARCHIVE
 
 
 def memories() -> list[bytes]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from strongroom_client.archive.errors import SourceChanged
+from strongroom_client.archive.patterns import nothing
 from strongroom_client.archive.source_tree import link_target, opened_file, opened_source, walk_source
 
 
@@ -36,7 +37,7 @@ def replace_by_folder(path: Path) -> None:
 )
 def test_file_replaced_between_look_and_open_is_not_read(change: Callable[[Path], None], tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"content")
-    with opened_source(tmp_path) as root, closing(walk_source(root)) as walk:
+    with opened_source(tmp_path) as root, closing(walk_source(root, leave_out=nothing)) as walk:
         found = next(walk)
         change(tmp_path / "file")
         with pytest.raises(SourceChanged) as caught, opened_file(found):
@@ -46,7 +47,7 @@ def test_file_replaced_between_look_and_open_is_not_read(change: Callable[[Path]
 
 def test_folder_replaced_by_a_link_is_not_entered(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    with opened_source(tmp_path) as root, closing(walk_source(root)) as walk:
+    with opened_source(tmp_path) as root, closing(walk_source(root, leave_out=nothing)) as walk:
         next(walk)
         (tmp_path / "folder").rmdir()
         (tmp_path / "folder").symlink_to("/etc")
@@ -57,7 +58,7 @@ def test_folder_replaced_by_a_link_is_not_entered(tmp_path: Path) -> None:
 
 def test_link_replaced_by_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("there")
-    with opened_source(tmp_path) as root, closing(walk_source(root)) as walk:
+    with opened_source(tmp_path) as root, closing(walk_source(root, leave_out=nothing)) as walk:
         found = next(walk)
         assert link_target(found) == "there"
         (tmp_path / "link").unlink()

@@ -4,6 +4,8 @@
     ├── SourceUnfit         the folder to archive is none, or a symbolic link
     ├── SourceUnreadable    something in it cannot be read
     ├── SourceChanged       something in it changed or vanished while it was read
+    ├── PatternError        a pattern that chooses names is malformed
+    ├── NothingChosen       no entry of the archive is what was asked for
     ├── TargetUnfit         the file or folder to write cannot be written, or is not free
     ├── ArchiveLocked       none of the given identities opens the archive
     ├── ArchiveDamaged      cut short, altered, or not an archive
@@ -47,6 +49,14 @@ class SourceChanged(ArchiveError):
     def __init__(self, *, name: str, problem: str) -> None:
         super().__init__(f"{shown(name)} {problem} while it was read; stop what writes to it and run again")
         self.name = name
+
+
+class PatternError(ArchiveError):
+    """A pattern is malformed."""
+
+
+class NothingChosen(ArchiveError):
+    """No entry of the archive is what was asked for."""
 
 
 class TargetUnfit(ArchiveError):

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from strongroom_client.archive.errors import RefusedEntry, TargetUnfit, shown
+from strongroom_client.archive.sparse import Extent
 from strongroom_client.archive.tar_format import Entry
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -76,19 +77,16 @@ class ExtractionTree:
         self._folders[parts] = entry
 
     def make_file(self, entry: Entry, content: Iterable[bytes]) -> int:
-        """Make a file with its mode and time; return its size in bytes."""
+        """Make a file with its holes, mode and time; return how many bytes of data it has."""
         parts = _below_root(entry)
-        size = 0
         with _creating(entry):
             descriptor = os.open(parts[-1], _NEW_FILE, _PRIVATE_FILE, dir_fd=self._folder_of(parts))
-            with os.fdopen(descriptor, "wb", buffering=0) as file:
-                for chunk in content:
-                    rest = memoryview(chunk)
-                    while rest:
-                        rest = rest[file.write(rest) :]
-                    size += len(chunk)
+            try:
+                written = _write_content(descriptor, entry, content)
                 _set_attributes(descriptor, entry)
-        return size
+            finally:
+                os.close(descriptor)
+        return written
 
     def make_symlink(self, entry: Entry) -> None:
         """Make a symbolic link that says whatever it says: nothing here ever follows it."""
@@ -156,6 +154,23 @@ class ExtractionTree:
             os.mkdir(part, _PRIVATE_FOLDER, dir_fd=folder)
             self._folders[path] = None
         return os.open(part, _FOLDER, dir_fd=folder)
+
+
+def _write_content(descriptor: int, entry: Entry, content: Iterable[bytes]) -> int:
+    """Write `content` to where its pieces belong; what lies between stays a hole."""
+    extents = iter((Extent(0, entry.size),) if entry.extents is None else entry.extents)
+    place = end = written = 0
+    for chunk in content:
+        rest = memoryview(chunk)
+        while rest:
+            while place == end:  # a piece may be empty
+                extent = next(extents)
+                place, end = extent.offset, extent.end
+            count = os.pwrite(descriptor, rest[: end - place], place)
+            place, written, rest = place + count, written + count, rest[count:]
+    if entry.extents is not None:
+        os.ftruncate(descriptor, entry.size)
+    return written
 
 
 def _below_root(entry: Entry) -> Parts:

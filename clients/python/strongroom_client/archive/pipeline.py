@@ -90,6 +90,8 @@ class OpenedStream:
             raise ArchiveLocked("none of the identities opens this archive") from self._failure
         if isinstance(self._failure, AgeError):
             raise ArchiveDamaged("the archive was cut short or altered, or is not one") from self._failure
+        if isinstance(self._failure, ArchiveError):
+            raise self._failure
         if self._failure is not None:
             raise ArchiveError("the archive cannot be read") from self._failure
 

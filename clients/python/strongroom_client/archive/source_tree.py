@@ -14,13 +14,22 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from strongroom_client.archive.errors import SourceChanged, SourceUnfit, SourceUnreadable, shown
+from strongroom_client.archive.sparse import Extent, Extents, find_extents
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 # Not blocking: a pipe put in the place of a file must not hang the run.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 _REPLACED = {errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EINVAL}  # EINVAL: readlink of no link
+
+
+class LeaveOut(Protocol):
+    """Says what of a source is not archived."""
+
+    def __call__(self, name: str, /, *, is_folder: bool) -> bool:
+        """Tell whether what is at the path `name` below the source is left out, with all that is in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +74,20 @@ def opened_source(source: Path) -> Iterator[int]:
         os.close(folder)
 
 
-def walk_source(root: int) -> Generator[Found]:
+def file_extents(descriptor: int, *, name: str, status: os.stat_result) -> Extents | None:
+    """Return where an open file has data; None where it has no holes.
+
+    Raises:
+        SourceUnreadable: its file system fails.
+    """
+    with _reading(name):
+        return find_extents(descriptor, status)
+
+
+def walk_source(root: int, *, leave_out: LeaveOut) -> Generator[Found]:
     """Yield everything below `root` in the order of names, each folder before what is in it.
+
+    What `leave_out` names is not looked into.
 
     Raises:
         SourceChanged: something vanished or was replaced between being listed and being looked at.
@@ -84,29 +105,35 @@ def walk_source(root: int) -> Generator[Found]:
             name = level.prefix + base
             with _reading(name):
                 status = os.stat(base, dir_fd=level.folder, follow_symlinks=False)
+            is_folder = stat.S_ISDIR(status.st_mode)
+            if leave_out(name, is_folder=is_folder):
+                continue
             yield Found(name=name, base=base, folder=level.folder, status=status)
-            if stat.S_ISDIR(status.st_mode):
+            if is_folder:
                 levels.append(_level(base, folder=level.folder, name=name))
     finally:
         for level in levels:
             os.close(level.folder)
 
 
-def file_content(descriptor: int, *, name: str, status: os.stat_result, chunk_bytes: int) -> Iterator[bytes]:
-    """Yield exactly the `status.st_size` bytes of an open file, whose `status` was taken before.
+def file_content(
+    descriptor: int, *, name: str, status: os.stat_result, extents: Extents | None, chunk_bytes: int
+) -> Iterator[bytes]:
+    """Yield exactly the `status.st_size` bytes of an open file, whose `status` was taken before; of `extents` only.
 
     Raises:
         SourceChanged: it grew, shrank or was written to meanwhile.
         SourceUnreadable: reading failed.
     """
-    rest = status.st_size
-    while rest:
-        with _reading(name):
-            chunk = os.read(descriptor, min(rest, chunk_bytes))
-        if not chunk:
-            raise SourceChanged(name=name, problem="became shorter")
-        rest -= len(chunk)
-        yield chunk
+    for extent in (Extent(0, status.st_size),) if extents is None else extents:
+        place = extent.offset
+        while place < extent.end:
+            with _reading(name):
+                chunk = os.pread(descriptor, min(extent.end - place, chunk_bytes), place)
+            if not chunk:
+                raise SourceChanged(name=name, problem="became shorter")
+            place += len(chunk)
+            yield chunk
     with _reading(name):
         after = os.fstat(descriptor)
     if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):

@@ -1,8 +1,9 @@
 """Tar entries as bytes: written as POSIX pax (IEEE Std 1003.1, "pax Interchange Format"), read strictly.
 
-Read are ustar, pax and GNU long names: what this client, GNU tar and bsdtar write for files, folders and links. The
-reader does not use tarfile's own walk: it trusts sizes in headers, keeps whole pax headers in memory whatever their
-size, and takes a missing end for an end. Names that are not UTF-8 keep their bytes (surrogateescape).
+Read are ustar, pax with sparse files of format 1.0, and GNU long names: what this client, GNU tar and bsdtar write for
+files, folders and links. The reader does not use tarfile's own walk: it trusts sizes in headers, keeps whole pax
+headers in memory whatever their size, and takes a missing end for an end. Names that are not UTF-8 keep their bytes
+(surrogateescape).
 """
 
 from __future__ import annotations
@@ -10,12 +11,23 @@ from __future__ import annotations
 import re
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, unique
 from typing import Final
 
 from strongroom_client.age_file import ByteSource
 from strongroom_client.archive.errors import ArchiveDamaged, RefusedEntry
+from strongroom_client.archive.sparse import (
+    PREFIX,
+    BadSparseMap,
+    Extents,
+    check_map,
+    encode_map,
+    pax_headers,
+    read_map,
+    stored_bytes,
+    stored_name,
+)
 
 BLOCK_BYTES: Final = tarfile.BLOCKSIZE
 END_OF_ARCHIVE: Final = bytes(2 * BLOCK_BYTES)
@@ -53,6 +65,7 @@ class Entry:
     Attributes:
         name: as stored; when read, nothing about it has been checked.
         size: bytes of content; 0 unless a file.
+        extents: where a file with holes has its data, which is all that is stored; None for any other.
         mode: permission bits only; set-user-id, set-group-id and sticky bits are never kept.
         mtime_ns: nanoseconds since 1970, may be negative.
         link: target of a symbolic link, or name of the entry that a hard link joins; else empty.
@@ -64,20 +77,32 @@ class Entry:
     mtime_ns: int
     size: int = 0
     link: str = ""
+    extents: Extents | None = None
+
+    @property
+    def stored(self) -> int:
+        """Bytes of content that are stored: `size`, or less for a file with holes."""
+        return self.size if self.extents is None else stored_bytes(self.extents)
 
 
 def encode_entry(entry: Entry) -> bytes:
-    """Return the header blocks of `entry`. Owners are not kept."""
+    """Return the header blocks of `entry`, and of a file with holes the map behind them. Owners are not kept."""
     info = tarfile.TarInfo(entry.name)
     info.type = entry.kind.value
     info.size = entry.size
+    sparse_map, headers = b"", dict[str, str]()
+    if entry.extents is not None:
+        sparse_map = encode_map(entry.extents, size=entry.size, block_bytes=BLOCK_BYTES)
+        info.name, info.size = stored_name(entry.name), len(sparse_map) + entry.stored
+        headers = pax_headers(entry.name, size=entry.size)
     info.mode = entry.mode & _PERMISSIONS
     info.linkname = entry.link
     seconds, nanoseconds = divmod(entry.mtime_ns, _NANOSECONDS)
     info.mtime = max(0, seconds)
     if nanoseconds or info.mtime != seconds:
-        info.pax_headers = {"mtime": _decimal_time(entry.mtime_ns)}
-    return info.tobuf(format=tarfile.PAX_FORMAT, encoding=_ENCODING, errors=_ERRORS)
+        headers["mtime"] = _decimal_time(entry.mtime_ns)
+    info.pax_headers = headers
+    return info.tobuf(format=tarfile.PAX_FORMAT, encoding=_ENCODING, errors=_ERRORS) + sparse_map
 
 
 def padding(size: int) -> bytes:
@@ -107,9 +132,9 @@ class TarReader:
                 header = self._next_header()
                 if header is None:
                     raise ArchiveDamaged("a tar header belongs to no entry")
-            entry = _entry(header, extra)
-            self._unread, self._padding = entry.size, -entry.size % BLOCK_BYTES
-            yield entry
+            entry, stored = _entry(header, extra)
+            self._unread, self._padding = stored, -stored % BLOCK_BYTES
+            yield self._with_extents(entry) if f"{PREFIX}major" in extra else entry
         while rest := self._source.read(CHUNK_BYTES):
             if rest.count(0) != len(rest):
                 raise ArchiveDamaged("something follows the end of the tar stream")
@@ -126,6 +151,21 @@ class TarReader:
                 raise ArchiveDamaged("the archive ends within a file")
             self._unread -= len(chunk)
             yield chunk
+
+    def _with_extents(self, entry: Entry) -> Entry:
+        """Read the map of a file with holes; what is unread is then its data."""
+        try:
+            extents = read_map(self._map_block)
+            check_map(extents, size=entry.size, stored=self._unread)
+        except BadSparseMap as error:
+            raise RefusedEntry(entry=entry.name, rule=f"it states an impossible map of its holes: {error}") from None
+        return replace(entry, extents=extents)
+
+    def _map_block(self) -> bytes:
+        if self._unread < BLOCK_BYTES:
+            raise BadSparseMap("it does not end")
+        self._unread -= BLOCK_BYTES
+        return self._exactly(BLOCK_BYTES)
 
     def _next_header(self) -> tarfile.TarInfo | None:
         for _ in self.content():
@@ -162,21 +202,27 @@ class TarReader:
         return b"".join(parts)
 
 
-def _entry(header: tarfile.TarInfo, extra: dict[str, str]) -> Entry:
-    name = extra.get("path", header.name)
+def _entry(header: tarfile.TarInfo, extra: dict[str, str]) -> tuple[Entry, int]:
+    """Return an entry, and how many bytes are stored for it."""
+    sparse = {key.removeprefix(PREFIX): value for key, value in extra.items() if key.startswith(PREFIX)}
+    name = sparse.get("name", extra.get("path", header.name))
     kind = _KINDS.get(header.type)
     if kind is None:
         raise RefusedEntry(entry=name, rule="it is neither a file, a folder nor a link")
-    if any(key.startswith("GNU.sparse.") for key in extra):
-        raise RefusedEntry(entry=name, rule="it is stored as a sparse file, which this reader does not know")
-    size = _size(extra["size"], name) if "size" in extra else header.size
-    if not 0 <= size <= (_MAX_SIZE if kind is Kind.FILE else 0):
+    if sparse and (sparse.get("major"), sparse.get("minor"), kind) != ("1", "0", Kind.FILE):
+        raise RefusedEntry(entry=name, rule="it is stored as a sparse file of a format that this reader does not know")
+    if sparse and not {"name", "realsize"} <= set(sparse):
+        raise RefusedEntry(entry=name, rule="it is a sparse file without its name or size")
+    stored = _size(extra["size"], name) if "size" in extra else header.size
+    size = _size(sparse["realsize"], name) if sparse else stored
+    if not 0 <= min(size, stored) <= max(size, stored) <= (_MAX_SIZE if kind is Kind.FILE else 0):
         raise RefusedEntry(entry=name, rule="it states an impossible size")
     mtime_ns = _time(extra["mtime"], name) if "mtime" in extra else int(header.mtime) * _NANOSECONDS
     if abs(mtime_ns) > _MAX_SECONDS * _NANOSECONDS:
         raise RefusedEntry(entry=name, rule="it states an impossible time")
     link = extra.get("linkpath", header.linkname) if kind in {Kind.SYMLINK, Kind.HARD_LINK} else ""
-    return Entry(name=name, kind=kind, mode=header.mode & _PERMISSIONS, mtime_ns=mtime_ns, size=size, link=link)
+    mode = header.mode & _PERMISSIONS
+    return Entry(name=name, kind=kind, mode=mode, mtime_ns=mtime_ns, size=size, link=link), stored
 
 
 def _pax_records(encoded: bytes) -> Iterator[tuple[str, str]]:

@@ -8,22 +8,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from strongroom_client.archive.patterns import Patterns
 from strongroom_client.archive.pipeline import seal_stream
+from strongroom_client.archive.places import Place, as_place
 from strongroom_client.archive.source_tree import (
     Found,
     file_content,
+    file_extents,
     link_target,
     opened_file,
     opened_source,
     walk_source,
 )
-from strongroom_client.archive.staging import staged_file
+from strongroom_client.archive.sparse import Extents
 from strongroom_client.archive.tar_format import CHUNK_BYTES, END_OF_ARCHIVE, Entry, Kind, encode_entry, padding
 from strongroom_client.progress import Progress, SilentProgress
 
 # zstd's fastest ordinary level: most of a backup is media that no level makes smaller, and age stays the slowest part.
 COMPRESSION_LEVEL = 1
 _ROOT_NAME = "."
+_UNIT_BYTES = 512  # of st_blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,8 @@ class ArchiveSummary:
         bytes_written: size of the archive.
         skipped: paths below the source that no archive can hold (sockets, pipes, devices), and the file that this
             archive replaces when that lies in the source.
+        excluded: how many files, links and folders, these with all that is in them, were left out by patterns.
+        idle_patterns: patterns that fitted nothing; probably mistyped.
     """
 
     files: int
@@ -46,71 +52,85 @@ class ArchiveSummary:
     bytes_read: int
     bytes_written: int
     skipped: tuple[str, ...]
+    excluded: int
+    idle_patterns: tuple[str, ...]
 
 
 def write_archive(
     *,
     source: Path,
-    target: Path,
+    target: Path | Place,
     recipients: Sequence[str],
     progress: Progress | None,
     level: int = COMPRESSION_LEVEL,
+    exclude: Sequence[str] = (),
 ) -> ArchiveSummary:
     """Write the folder `source` to `target`, encrypted to each of `recipients` (`age1...`), in constant memory.
 
-    `level` is zstd's, 1 (fast) to 19 (small).
+    `level` is zstd's, 1 (fast) to 19 (small). `exclude` are patterns as in `.gitignore` of what is left out.
 
-    Kept are names byte for byte, permission bits, modification times to the nanosecond, symbolic and hard links; not
-    kept are owners, extended attributes and set-user-id bits. `target` has mode 0600, replaces a file of that name,
-    and appears only when it is complete and synced to disk.
+    Kept are names byte for byte, permission bits, modification times to the nanosecond, holes, symbolic and hard links;
+    not kept are owners, extended attributes and set-user-id bits. `target` appears only when it is complete; a file has
+    mode 0600, replaces one of that name, and is then synced to disk.
 
     Raises:
         SourceUnfit: `source` is not a folder, or is a symbolic link.
         SourceChanged: something in it changed or vanished meanwhile.
         SourceUnreadable: something in it cannot be read.
         TargetUnfit: `target` cannot be written.
+        PatternError: `exclude` holds a malformed one.
         ArchiveError: `recipients` is empty or holds a malformed one.
     """
-    with opened_source(source) as root, staged_file(target) as staged:
+    place, patterns = as_place(target), Patterns(exclude)
+    with opened_source(source) as root, place.staged() as staged:
         run = _Run(
             root=root,
-            staged=os.fstat(staged.fileno()),
-            replaced=_status(target),
+            staged=staged.status,
+            replaced=place.status(),
+            patterns=patterns,
             progress=SilentProgress() if progress is None else progress,
         )
-        run.progress.begin(task="archive", total_bytes=0 if progress is None else _content_bytes(root))
+        run.progress.begin(task="archive", total_bytes=0 if progress is None else _content_bytes(root, patterns))
         seal_stream(run.tar_stream(), sink=staged, recipients=recipients, level=level)
-        bytes_written = staged.tell()
     run.progress.end()
     return ArchiveSummary(
         files=run.files,
         directories=run.directories,
         links=run.links,
         bytes_read=run.bytes_read,
-        bytes_written=bytes_written,
+        bytes_written=staged.bytes_written,
         skipped=tuple(run.skipped),
+        excluded=run.excluded,
+        idle_patterns=patterns.idle,
     )
 
 
 @dataclass(slots=True, kw_only=True)
 class _Run:
     root: int
-    staged: os.stat_result
+    staged: os.stat_result | None
     replaced: os.stat_result | None
+    patterns: Patterns
     progress: Progress
     files: int = 0
     directories: int = 0
     links: int = 0
     bytes_read: int = 0
+    excluded: int = 0
     skipped: list[str] = field(default_factory=list)
     _first_names: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def tar_stream(self) -> Iterator[bytes]:
         yield _header(_ROOT_NAME, Kind.DIRECTORY, os.fstat(self.root))
-        for found in walk_source(self.root):
-            if not os.path.samestat(found.status, self.staged):
+        for found in walk_source(self.root, leave_out=self._leave_out):
+            if not (self.staged and os.path.samestat(found.status, self.staged)):
                 yield from self._entry(found)
         yield END_OF_ARCHIVE
+
+    def _leave_out(self, name: str, /, *, is_folder: bool) -> bool:
+        chosen = self.patterns.chooses(name, is_folder=is_folder)
+        self.excluded += chosen
+        return chosen
 
     def _entry(self, found: Found) -> Iterator[bytes]:
         mode = found.status.st_mode
@@ -132,12 +152,16 @@ class _Run:
     def _file(self, found: Found) -> Iterator[bytes]:
         with opened_file(found) as descriptor:
             status = os.fstat(descriptor)
-            yield _header(found.name, Kind.FILE, status, size=status.st_size)
-            for chunk in file_content(descriptor, name=found.name, status=status, chunk_bytes=CHUNK_BYTES):
+            extents = file_extents(descriptor, name=found.name, status=status)
+            entry = _entry(found.name, Kind.FILE, status, size=status.st_size, extents=extents)
+            yield encode_entry(entry)
+            for chunk in file_content(
+                descriptor, name=found.name, status=status, extents=extents, chunk_bytes=CHUNK_BYTES
+            ):
                 self.bytes_read += len(chunk)
                 self.progress.advance(len(chunk))
                 yield chunk
-        yield padding(status.st_size)
+        yield padding(entry.stored)
 
     def _first_name(self, found: Found) -> str | None:
         """Return the name under which this very file is already in the archive; remember its first name otherwise."""
@@ -148,19 +172,27 @@ class _Run:
         return None if first_name == found.name else first_name
 
 
-def _header(name: str, kind: Kind, status: os.stat_result, *, size: int = 0, link: str = "") -> bytes:
-    return encode_entry(
-        Entry(name=name, kind=kind, mode=status.st_mode, mtime_ns=status.st_mtime_ns, size=size, link=link)
+def _header(name: str, kind: Kind, status: os.stat_result, *, link: str = "") -> bytes:
+    return encode_entry(_entry(name, kind, status, link=link))
+
+
+def _entry(
+    name: str,
+    kind: Kind,
+    status: os.stat_result,
+    *,
+    size: int = 0,
+    link: str = "",
+    extents: Extents | None = None,
+) -> Entry:
+    return Entry(
+        name=name, kind=kind, mode=status.st_mode, mtime_ns=status.st_mtime_ns, size=size, link=link, extents=extents
     )
 
 
-def _content_bytes(root: int) -> int:
+def _content_bytes(root: int, patterns: Patterns) -> int:
     """Return about how much there is to read: for the progress bar only, nothing is decided by it."""
-    return sum(found.status.st_size for found in walk_source(root) if stat.S_ISREG(found.status.st_mode))
-
-
-def _status(path: Path) -> os.stat_result | None:
-    try:
-        return path.lstat()
-    except FileNotFoundError:
-        return None
+    statuses = (found.status for found in walk_source(root, leave_out=patterns.chooses))
+    return sum(
+        min(status.st_size, status.st_blocks * _UNIT_BYTES) for status in statuses if stat.S_ISREG(status.st_mode)
+    )
