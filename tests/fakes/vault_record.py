@@ -80,10 +80,10 @@ class FakeRecord:
         return replace(self, archives=(newest,))
 
     def with_envelope(self, envelope: bytes, mode: resources_pb2.Mode.ValueType) -> FakeRecord:
-        """With a new archive version, which replaces an unconfirmed one only."""
+        """With a new archive version; it replaces an unconfirmed one only, or all that are locked in another mode."""
         archive = vault_service_pb2.ReleasedEnvelope(archive_version=self.version + 1, mode=mode, envelope=envelope)
-        kept = tuple(one for one in self.archives if one.confirmed)
-        return replace(self, state=resources_pb2.VAULT_STATE_LIVE, archives=(archive, *kept))
+        kept = tuple(one for one in self.archives if one.confirmed and one.mode == mode)
+        return replace(self, state=resources_pb2.VAULT_STATE_LIVE, mode=mode, archives=(archive, *kept))
 
     def emptied(self, state: resources_pb2.VaultState.ValueType) -> FakeRecord:
         """Nothing is left but what is set aside."""

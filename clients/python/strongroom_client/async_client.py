@@ -23,6 +23,7 @@ from strongroom_client.flows.reading import ask_history, ask_vault
 from strongroom_client.flows.recovering import RecoveryChange, set_recovery
 from strongroom_client.flows.releasing import Released, release
 from strongroom_client.flows.removing import remove_passkey
+from strongroom_client.flows.renewing import Renewal, change_mode, rename_passkey, renew
 from strongroom_client.flows.reopening import reopen_closed, reopen_set_aside
 from strongroom_client.flows.resetting import reset
 from strongroom_client.flows.storing import Stored, store
@@ -122,11 +123,12 @@ class AsyncVaultClient:
         authenticator: Authenticator,
         *,
         user_name: str,
+        name: str = "",
         mode: Mode = Mode.PRF,
         recovery_key: RecoveryKey | None = None,
     ) -> Enrollment:
         """Enroll: passkey, first envelope, trial release; three prompts."""
-        flow = enroll(self._session, user_name=user_name, mode=mode, recovery_key=recovery_key)
+        flow = enroll(self._session, user_name=user_name, name=name, mode=mode, recovery_key=recovery_key)
         return await self._run(flow, authenticator)
 
     async def store_envelope(
@@ -153,12 +155,27 @@ class AsyncVaultClient:
         *,
         user_name: str,
         by: Authenticator | RecoveryKey,
+        name: str = "",
         mode: Mode | None = None,
     ) -> Addition:
         """Add a passkey on the `further` authenticator, let in `by` a passkey of the vault or by the recovery key."""
         key, own = signers(by)
-        flow = add_passkey(self._session, user_name=user_name, recovery_key=key, mode=mode)
+        flow = add_passkey(self._session, user_name=user_name, name=name, recovery_key=key, mode=mode)
         return await self._run(flow, own, further=further)
+
+    async def rename_passkey(
+        self, authenticator: Authenticator, credential_id: bytes, name: str, *, mode: Mode | None = None
+    ) -> Stored:
+        """Give a passkey a name, or with an empty one take it away."""
+        return await self._run(rename_passkey(self._session, credential_id, name, mode=mode), authenticator)
+
+    async def renew(self, authenticator: Authenticator, *, mode: Mode | None = None) -> Renewal:
+        """Take a fresh archive key for what is backed up from now on."""
+        return await self._run(renew(self._session, mode=mode), authenticator)
+
+    async def change_mode(self, authenticator: Authenticator, to: Mode, *, mode: Mode | None = None) -> Stored:
+        """Lock the envelope in another mode; archives stay as they are. `mode` is that of before, as elsewhere."""
+        return await self._run(change_mode(self._session, to, mode=mode), authenticator)
 
     async def remove_passkey(
         self, authenticator: Authenticator, credential_id: bytes, *, mode: Mode | None = None

@@ -124,16 +124,15 @@ class EnvelopeContent:
         """Return the names, by credential id."""
         return {one.credential_id: one.name for one in self.passkey_names}
 
-    def with_names(self, names: Mapping[bytes, str]) -> EnvelopeContent:
-        """Return the content with exactly these names, by credential id."""
-        named = tuple(PasskeyName(credential_id, name) for credential_id, name in names.items())
-        return replace(self, passkey_names=named)
+    def naming(self, credential_id: bytes, name: str) -> EnvelopeContent:
+        """Return the content with `name` for that passkey; with none where it is empty."""
+        others = tuple(one for one in self.passkey_names if one.credential_id != credential_id)
+        return replace(self, passkey_names=(*others, PasskeyName(credential_id, name)) if name else others)
 
 
 def encode_content(content: EnvelopeContent) -> bytes:
     """Return the one encoding of `content`: secret bytes."""
     passkeys, names = content.passkey_recipients, content.passkey_names
-    named = (len(names), *chain.from_iterable((one.credential_id, one.name.encode()) for one in names)) if names else ()
     return encode_fields(
         _NAMED_LABEL if names else _LABEL,
         len(content.archive_identities),
@@ -141,7 +140,8 @@ def encode_content(content: EnvelopeContent) -> bytes:
         len(passkeys),
         *chain.from_iterable((passkey.credential_id, decode_recipient(passkey.recipient)) for passkey in passkeys),
         decode_recipient(content.recovery_recipient),
-        *named,
+        *((len(names),) if names else ()),
+        *chain.from_iterable((one.credential_id, one.name.encode()) for one in names),
     )
 
 

@@ -37,6 +37,7 @@
         ├── PrfUnstable               the passkey's PRF gave two different outputs
         ├── NewestUnopened            what opened is not the newest envelope, which a change would go by
         ├── ModeAlready               the envelope is locked as asked already
+        ├── NoSuchPasskey             the vault does not have the passkey that was named
         ├── MemoryFault               what the device remembers cannot be read or kept
         └── AccountTokenMissing       there is no account token to send
 
@@ -242,6 +243,10 @@ class NewestUnopened(DeviceError):
 
 class ModeAlready(DeviceError):
     """There is nothing to move: the envelope is locked in that mode already."""
+
+
+class NoSuchPasskey(DeviceError):
+    """The vault does not have the passkey that was named."""
 
 
 class MemoryFault(DeviceError):

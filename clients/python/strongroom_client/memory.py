@@ -1,4 +1,4 @@
-"""What a device remembers of one account's vault, as a value and as JSON, schema 3.
+"""What a device remembers of one account's vault, as a value and as JSON, schema 4.
 
 It holds no secret. Version and chain head come from verified receipts and signed answers only, never from a statement.
 Bytes are lower-case hex. The reader takes exactly the members it knows, each of its type.
@@ -17,6 +17,7 @@ from strongroom.v1 import resources_pb2
 from strongroom_client.age_keys import AgeKeyError, decode_recipient
 from strongroom_client.clock import Millis
 from strongroom_client.errors import MemoryFault
+from strongroom_client.passkey_names import check_name
 from strongroom_client.pending import NOTHING_PENDING, Pending
 from strongroom_client.strict_json import count, elements, mapping, members, octets, optional, text
 from strongroom_client.verification.bundles import FINGERPRINT_BYTES, SeenBundle
@@ -24,8 +25,9 @@ from strongroom_client.verification.credential_sets import CredentialSet, Public
 from strongroom_client.verification.owner_bundles import SeenOwnerBundle
 from strongroom_client.verification.positions import GENESIS, HEAD_BYTES, Position
 
-SCHEMA = 3
+SCHEMA = 4
 _BEFORE_OWNERS = 2
+_BEFORE_NAMES = 3
 _DIGEST_BYTES = 32
 _CLOCK_TOLERANCE_MS = 5 * 60 * 1000
 _RECOVERY_KEY_BYTES = 32
@@ -78,6 +80,7 @@ class AccountMemory:
         opened_archive_version: newest archive version whose envelope this device has opened; 0 for none.
         archive_recipient: `age1...` that new archives are encrypted to; None before the first opened envelope.
         recovery_recipient: `age1...` of the recovery key in force; None likewise.
+        names: of passkeys that have one, by credential id, as the envelope last opened here had them.
     """
 
     owner: AccountRef
@@ -95,6 +98,7 @@ class AccountMemory:
     opened_archive_version: int = 0
     archive_recipient: str | None = None
     recovery_recipient: str | None = None
+    names: Mapping[bytes, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def digest_at(self, version: int, *, about_set_aside: bool, now: Millis) -> bytes | None:
         """Return the digest of the credentials that may sign at `version`, where this device knows them.
@@ -132,6 +136,7 @@ def encode_memory(memory: AccountMemory) -> bytes:
         "opened_archive_version": memory.opened_archive_version,
         "archive_recipient": memory.archive_recipient,
         "recovery_recipient": memory.recovery_recipient,
+        "names": {credential_id.hex(): name for credential_id, name in memory.names.items()},
     }
     return json.dumps(document, indent=1).encode() + b"\n"
 
@@ -172,6 +177,7 @@ _MEMBERS = frozenset(
         "opened_archive_version",
         "archive_recipient",
         "recovery_recipient",
+        "names",
     }
 )
 
@@ -205,17 +211,25 @@ def _decode(document: dict[str, Any]) -> AccountMemory:
         opened_archive_version=count(document["opened_archive_version"]),
         archive_recipient=optional(document["archive_recipient"], _recipient),
         recovery_recipient=optional(document["recovery_recipient"], _recipient),
+        names=MappingProxyType(
+            {octets(credential_id): _name(name) for credential_id, name in mapping(document["names"]).items()}
+        ),
     )
 
 
 def _of_this_schema(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a document of schema 1 or 2 as one of schema 3; the credentials of 1 were those at its position."""
+    """Return a document of schema 1, 2 or 3 as one of schema 4.
+
+    The credentials of 1 were those at its position; before 3 there were no owners, and before 4 no names of passkeys.
+    """
     if document.get("schema") == 1:
         added = {"set_aside": None, "set_aside_erase_at": None, "account_erase_at": None, "life": None}
         version = mapping(document["position"])["version"]
-        document = {**document, **added, "schema": 2, "credentials_version": version}
+        document = {**document, **added, "schema": _BEFORE_OWNERS, "credentials_version": version}
     if document.get("schema") == _BEFORE_OWNERS:
-        document = {**document, "schema": SCHEMA, "owner_bundle": None}
+        document = {**document, "schema": _BEFORE_NAMES, "owner_bundle": None}
+    if document.get("schema") == _BEFORE_NAMES:
+        document = {**document, "schema": SCHEMA, "names": {}}
     return document
 
 
@@ -278,6 +292,12 @@ def _credentials(value: object) -> CredentialSet:
 
 def _millis(value: object) -> Millis:
     return Millis(count(value))
+
+
+def _name(value: object) -> str:
+    name = text(value)
+    check_name(name)
+    return name
 
 
 def _recipient(value: object) -> str:

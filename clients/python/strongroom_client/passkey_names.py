@@ -45,6 +45,16 @@ def check_name(name: str) -> None:
         raise BadPasskeyName("a passkey's name must not hold control characters or others that are not seen")
 
 
+def check_name_if_any(name: str) -> None:
+    """Refuse what is neither a name nor empty, which stands for none.
+
+    Raises:
+        BadPasskeyName: it is not.
+    """
+    if name:
+        check_name(name)
+
+
 def model_of(aaguid: bytes) -> str | None:
     """Return the name of the authenticator model that an AAGUID (16 bytes) claims, or None where the list has none."""
     try:

@@ -115,8 +115,8 @@ def _check_may_reopen(subject: Record, request: CeremonyRequest, *, now: Millis)
 def _check_fits(record: Record, parameters: Parameters) -> None:
     ids = {credential.credential_id for credential in record.credentials}
     match parameters:
-        case Store() if parameters.mode is not record.mode:
-            raise InvalidField(field="request.store.mode", rule="must be the mode chosen at registration")
+        case Store() if parameters.mode is not record.mode and record.state is VaultState.INERT:
+            raise InvalidField(field="request.store.mode", rule="must at first be the mode chosen at registration")
         case AddCredential() if parameters.credential_id in ids:
             raise InvalidField(field="request.add_credential.credential_id", rule="must not be in the vault already")
         case AddCredential() if len(ids) >= MAX_CREDENTIALS:

@@ -79,8 +79,10 @@ def _store(
         message = "what stores an envelope was completed without one"
         raise ValueError(message)
     match parameters:
-        case Store():
-            record = replace(record, state=VaultState.LIVE)
+        case Store(mode=mode):
+            # An envelope that is locked in another way than its owner now wants must not be released any more.
+            older = record.archives if mode is record.mode else ()
+            record = replace(record, state=VaultState.LIVE, mode=mode, archives=older)
         case AddCredential():
             record = replace(record, credentials=(*record.credentials, _attested(brought)))
         case RemoveCredential(credential_id=credential_id):

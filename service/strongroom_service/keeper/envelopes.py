@@ -73,7 +73,7 @@ class Envelopes:
 
     def wrap(self, envelope: bytes, *, case: Case, statement: Statement) -> Archive:
         """Return the envelope, wrapped in the token, as the archive version that the next change makes."""
-        archive_version = statement.version + 1
+        archive_version, parameters = statement.version + 1, statement.request.parameters
         wrapped = wrap_envelope(
             self.keys.token,
             envelope,
@@ -84,7 +84,7 @@ class Envelopes:
         return Archive(
             archive_version=archive_version,
             confirmed=False,
-            mode=statement.mode,
+            mode=parameters.mode if isinstance(parameters, Store) else statement.mode,
             stored_at=case.now,
             envelope_sha256=hashlib.sha256(envelope).digest(),
             wrapped=wrapped,

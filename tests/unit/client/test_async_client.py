@@ -16,6 +16,7 @@ from strongroom_client.authenticators.software import InsecureSoftwareAuthentica
 from strongroom_client.clock import Millis
 from strongroom_client.descriptions import Policy
 from strongroom_client.errors import NoVault
+from strongroom_client.memory import Mode
 from strongroom_client.notices import Notice, NoticeKind, unheard
 from strongroom_client.session import VaultSettings
 from strongroom_client.steps import Rpc
@@ -97,7 +98,12 @@ async def test_every_change_is_made_by_the_asynchronous_client_too(tmp_path: Pat
         await client.reset()
         await client.reopen_set_aside(changed.recovery_key)
         released = await client.release(second)
-        assert released.identities()[1:] == (enrolled.backup_identity,)
+        assert released.identities()[-1] == enrolled.backup_identity
+        await client.rename_passkey(second, added.credential_id, "Work")
+        renewed = await client.renew(second)
+        assert renewed.archive_recipient == client.memory.archive_recipient
+        await client.change_mode(second, Mode.VAULT_HELD)
+        assert client.memory.names == {added.credential_id: "Work"}
         assert (await client.vault()).policy == policy
         assert [notice.kind for notice in told] == [NoticeKind.SET_ASIDE]
         assert client.notices == tuple(told)

@@ -30,9 +30,7 @@ from strongroom_client.envelope_content import (
     encode_content,
 )
 from strongroom_client.fields import decode_fields, encode_fields
-from strongroom_client.passkey_names import BadPasskeyName
 
-NAMES = json.loads((Path(__file__).parents[2] / "vectors" / "envelope_names.json").read_text(encoding="utf-8"))
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "envelope.json").read_text(encoding="utf-8"))
 PRF_OUTPUT = bytes(range(32))
 PASSKEY = passkey_identity(prf_output=PRF_OUTPUT, credential_id=b"one")
@@ -88,41 +86,6 @@ def test_content_vectors(vector: dict[str, object]) -> None:
     ] == vector["passkey_recipients"]
     assert decoded.recovery_recipient == vector["recovery_recipient"]
     assert encode_content(decoded) == encoded
-
-
-@pytest.mark.parametrize("vector", NAMES["contents"])
-def test_content_vectors_with_names(vector: dict[str, object]) -> None:
-    encoded = bytes.fromhex(str(vector["content"]))
-    decoded = decode_content(encoded)
-    assert [
-        {"credential_id": named.credential_id.hex(), "name": named.name} for named in decoded.passkey_names
-    ] == vector["passkey_names"]
-    assert [identity.reveal() for identity in decoded.archive_identities] == vector["archive_identities"]
-    assert decoded.recovery_recipient == vector["recovery_recipient"]
-    assert encode_content(decoded) == encoded
-
-
-@pytest.mark.parametrize("name", NAMES["good_names"])
-def test_names_that_a_person_may_give(name: str) -> None:
-    named = content().with_names({b"one": name})
-    assert decode_content(encode_content(named)).names() == {b"one": name}
-
-
-@pytest.mark.parametrize("name", [*NAMES["bad_names"], "\ud800"])
-def test_names_that_would_mislead_are_refused_written_and_read(name: str) -> None:
-    with pytest.raises(BadPasskeyName, match="passkey's name must"):
-        content().with_names({b"one": name})
-    label, *fields = decode_fields(encode_content(content().with_names({b"one": "name"})))
-    spoilt = [*fields[:-1], name.encode("utf-8", "surrogatepass")]
-    with pytest.raises(EnvelopeCorrupt):
-        decode_content(encode_fields(label.decode(), *spoilt))
-
-
-def test_content_without_names_is_what_clients_before_names_read() -> None:
-    assert decode_fields(encode_content(content()))[0] == b"strongroom/v1/envelope-content"
-    named = [*decode_fields(encode_content(content()))[1:], bytes(8)]
-    with pytest.raises(EnvelopeCorrupt, match="canonical"):
-        decode_content(encode_fields("strongroom/v1/envelope-content-named", *named))
 
 
 @pytest.mark.parametrize("vector", VECTORS["passkey_identities"])

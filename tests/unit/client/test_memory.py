@@ -48,6 +48,7 @@ FULL = AccountMemory(
     opened_archive_version=5,
     archive_recipient=recipient_of(generate_identity()),
     recovery_recipient=recipient_of(generate_identity()),
+    names=MappingProxyType({b"id": "Zoë's phone"}),
 )
 Document = dict[str, Any]
 
@@ -59,13 +60,17 @@ def test_memory_comes_back_as_it_was(memory: AccountMemory) -> None:
 
 def test_memory_of_the_schemas_before_is_read() -> None:
     document = json.loads(encode_memory(FULL))
+    del document["names"]
+    document["schema"] = 3
+    nameless = replace(FULL, names=MappingProxyType({}))
+    assert decode_memory(json.dumps(document).encode(), owner=OWNER) == nameless
     del document["owner_bundle"]
     document["schema"] = 2
-    assert decode_memory(json.dumps(document).encode(), owner=OWNER) == replace(FULL, owner_bundle=None)
+    assert decode_memory(json.dumps(document).encode(), owner=OWNER) == replace(nameless, owner_bundle=None)
     for added in ("credentials_version", "set_aside", "set_aside_erase_at", "account_erase_at", "life"):
         del document[added]
     document["schema"] = 1
-    expected = replace(FULL, owner_bundle=None, set_aside=None, pending=NOTHING_PENDING, life=None)
+    expected = replace(nameless, owner_bundle=None, set_aside=None, pending=NOTHING_PENDING, life=None)
     assert decode_memory(json.dumps(document).encode(), owner=OWNER) == expected
     document["position"] = []
     with pytest.raises(MemoryFault):
@@ -84,7 +89,7 @@ def put(*path: str, value: object) -> Callable[[Document], None]:
 @pytest.mark.parametrize(
     "spoil",
     [
-        put("schema", value=4),
+        put("schema", value=5),
         put("later", value=1),
         put("position", value=None),
         put("position", "version", value=-1),
@@ -104,6 +109,10 @@ def put(*path: str, value: object) -> Callable[[Document], None]:
         put("owner_bundle", "dropped", value=None),
         put("credentials", "recovery_public_key", value="00"),
         put("mode", value="none"),
+        put("names", value=[]),
+        put("names", "6964", value="two\nlines"),
+        put("names", "6964", value=7),
+        put("names", "id", value="no hex"),
         put("archive_recipient", value="age1nonsense"),
         put("opened_archive_version", value=1.0),
         put("credentials_version", value=-1),

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
+from strongroom_service.domain.ceremonies import Mode
 from strongroom_service.domain.credentials import PolicyViolated, PolicyViolation
 from strongroom_service.domain.records import find_archive
 from tests.fakes.account import GOOD, RELEASE, STORE, WRONG, Account, Checked
@@ -91,3 +96,25 @@ def test_archive_is_found_by_its_version_only_while_it_is_held() -> None:
     assert find_archive(account.held, 2) is account.held.archives[0]
     account.complete(account.begin(STORE))
     assert find_archive(account.held, 2) is None
+
+
+@pytest.mark.parametrize(("before", "after"), [(Mode.PRF, Mode.VAULT_HELD), (Mode.VAULT_HELD, Mode.PRF)])
+def test_store_in_another_mode_moves_the_record_and_drops_what_was_locked_otherwise(before: Mode, after: Mode) -> None:
+    account = Account()
+    account.enroll(confirm=True)
+    if before is Mode.VAULT_HELD:
+        account.complete(account.begin(replace(STORE, mode=before)))
+        account.complete(account.begin(RELEASE, opened=account.held.version))
+    account.complete(account.begin(replace(STORE, mode=after)))
+    assert held(account) == [(account.held.version, False)]
+    assert account.held.mode is after
+    account.complete(account.begin(replace(STORE, mode=after), opened=account.held.version))
+    assert [confirmed for _, confirmed in held(account)] == [False, True], "in one mode the confirmed version stays"
+
+
+def test_ceremony_is_stated_in_the_mode_before_until_the_store_is_decided() -> None:
+    account = Account()
+    account.enroll()
+    begun = account.begin(replace(STORE, mode=Mode.VAULT_HELD))
+    account.complete(begun, WRONG)
+    assert account.held.mode is Mode.PRF, "a wrong signature moves nothing"

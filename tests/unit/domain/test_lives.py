@@ -167,9 +167,9 @@ def test_limits_are_those_of_the_enrollment_whatever_the_tenant_says_later() -> 
     assert account.held.policy.budget == 100
 
 
-def test_store_in_another_mode_than_the_records_is_refused() -> None:
+def test_first_store_is_in_the_mode_chosen_at_registration() -> None:
     account = Account()
-    account.enroll()
+    account.complete(account.begin(REGISTER))
     with pytest.raises(InvalidField) as caught:
         account.begin(replace(STORE, mode=Mode.VAULT_HELD))
     assert caught.value.field == "request.store.mode"

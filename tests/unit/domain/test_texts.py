@@ -54,6 +54,12 @@ def remove_the_last(account: Account) -> None:
     account.begin(REMOVE_FIRST)
 
 
+def store_at_first_in_another_mode(_: Account) -> None:
+    account = Account()
+    account.complete(account.begin(REGISTER))
+    account.begin(replace(STORE, mode=Mode.VAULT_HELD))
+
+
 def set_the_same_recovery(account: Account) -> None:
     account.begin(replace(SET_RECOVERY, recovery_public_key=RECOVERY))
 
@@ -70,9 +76,9 @@ INVALID: list[tuple[Callable[[Account], object], str, str]] = [
         "must not be in the vault already",
     ),
     (
-        lambda account: account.begin(replace(STORE, mode=Mode.VAULT_HELD)),
+        store_at_first_in_another_mode,
         "request.store.mode",
-        "must be the mode chosen at registration",
+        "must at first be the mode chosen at registration",
     ),
     (add_a_seventeenth, "request.add_credential", "must not be the vault's passkey number 17"),
     (

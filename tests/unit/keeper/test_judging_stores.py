@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from strongroom.keeper.v1 import frames_pb2
-from strongroom.v1 import vault_service_pb2
+from strongroom.v1 import resources_pb2, vault_service_pb2
 from strongroom_service.domain.fields import encode_fields
 from tests.fakes.desk import Desk, Refused, refused_for
 from tests.fakes.person import SUITE, Ceremony, Person
@@ -138,9 +138,26 @@ def test_recipient_that_nothing_can_be_sealed_to_is_refused_before_anybody_signs
             alice.begin_release_to(point)
 
 
-def test_store_in_another_mode_is_refused_at_the_beginning(alice: Person) -> None:
+def test_first_store_in_another_mode_than_registered_is_refused_at_the_beginning(alice: Person) -> None:
+    bob = Person(alice.desk, "bob")
+    bob.complete(bob.begin_registration())
     with refused_for("INVALID_FIELD"):
-        alice.begin_store(mode="MODE_VAULT_HELD")
+        bob.begin_store(mode="MODE_VAULT_HELD")
+
+
+def test_store_in_another_mode_moves_the_record_and_what_was_locked_otherwise_is_given_no_more(alice: Person) -> None:
+    """Also not to a release that was granted before, and whose answer was lost."""
+    alice.release(opened=2)
+    lost = alice.begin_release()
+    alice.complete(lost)
+    ceremony = alice.begin_store(mode="MODE_VAULT_HELD")
+    assert ceremony.statement.mode == resources_pb2.MODE_PRF, "the record's, until the store is decided"
+    alice.complete(ceremony, envelope=b"in clear")
+    (released,) = alice.release()
+    assert (released.mode, released.envelope) == (resources_pb2.MODE_VAULT_HELD, b"in clear")
+    assert alice.begin_release().statement.mode == resources_pb2.MODE_VAULT_HELD
+    with refused_for("BEGIN_AGAIN"):
+        alice.fulfil(lost)
 
 
 def test_wrong_signature_with_a_right_envelope_stores_nothing_and_is_counted(desk: Desk, alice: Person) -> None:

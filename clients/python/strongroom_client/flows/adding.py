@@ -16,6 +16,7 @@ from strongroom_client.errors import PrfUnstable
 from strongroom_client.flows.answers import require_uncontested
 from strongroom_client.flows.ceremonies import Begun, expected_mode
 from strongroom_client.flows.enrolling import USER_HANDLE_BYTES, check_prf, public_credential
+from strongroom_client.flows.evaluating import evaluate
 from strongroom_client.flows.locking import lock, prf_identity
 from strongroom_client.flows.messages import attestation_message
 from strongroom_client.flows.releasing import release_once
@@ -30,12 +31,11 @@ from strongroom_client.flows.rewrapping import (
 from strongroom_client.flows.signing import ANY_PASSKEY, By, authorize
 from strongroom_client.flows.storing import Stored
 from strongroom_client.memory import Mode
+from strongroom_client.passkey_names import check_name_if_any
 from strongroom_client.recovery_key import RecoveryKey
 from strongroom_client.session import Session
-from strongroom_client.steps import CreatePasskey, Flow, UsePasskey, create_passkey, use_passkey
+from strongroom_client.steps import CreatePasskey, Flow, create_passkey
 from strongroom_client.verification.credential_sets import CredentialSet, PublicCredential
-
-_LOCAL_CHALLENGE_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,23 +57,31 @@ class _Made:
 
 
 def add_passkey(
-    session: Session, *, user_name: str, recovery_key: RecoveryKey | None = None, mode: Mode | None = None
+    session: Session,
+    *,
+    user_name: str,
+    name: str = "",
+    recovery_key: RecoveryKey | None = None,
+    mode: Mode | None = None,
 ) -> Flow[Addition]:
     """Add a passkey, on the further authenticator, by one of the vault's or by the recovery key.
 
     Prompts: to open the envelope and to let it in (none for the recovery key); on the further authenticator to create
-    it, to evaluate its PRF, and for the trial.
+    it, to evaluate its PRF, and for the trial. `name` is what its owner calls it; it may have none.
 
     Raises:
+        BadPasskeyName: `name` breaks a rule.
         BeginAgain: another change came between; never repeated by itself.
         PrfUnstable: the new passkey's PRF gave two different outputs. If it was added already it should be removed.
     """
+    check_name_if_any(name)
     require_uncontested(session)
     chosen = expected_mode(session, mode)
     by = ANY_PASSKEY if recovery_key is None else By(recovery_key=recovery_key)
     current = yield from open_current(session, mode=chosen, by=by)
     made = yield from _make(session, user_name=user_name, mode=current.mode)
-    stored = yield from _let_in(session, current, made)
+    named = replace(current, content=current.content.naming(made.own.credential_id, name))
+    stored = yield from _let_in(session, named, made)
     try:
         yield from release_once(session, mode=current.mode, by=By(allow=(made.own.credential_id,), further=True))
     except WrongPrf as error:
@@ -100,24 +108,12 @@ def _make(session: Session, *, user_name: str, mode: Mode) -> Flow[_Made]:
         )
     )
     own = public_credential(attestation)
-    identity = (yield from _evaluate(session, begun, attestation)) if mode is Mode.PRF else None
+    identity = None
+    if mode is Mode.PRF:
+        assertion = yield from evaluate(session, begun.service, own.credential_id, further=True)
+        check_prf(attestation, assertion, mode=mode)
+        identity = prf_identity(assertion)
     return _Made(begun=begun, attestation=attestation, own=own, identity=identity)
-
-
-def _evaluate(session: Session, begun: Begun, attestation: Attestation) -> Flow[ArchiveIdentity]:
-    """Evaluate the new passkey's PRF by a signature for nobody: its challenge is this device's own, and stays here."""
-    assertion = yield from use_passkey(
-        UsePasskey(
-            rp_id=begun.service.rp_id,
-            origin=begun.service.origin,
-            challenge=session.random(_LOCAL_CHALLENGE_BYTES),
-            allow=(attestation.credential_id,),
-            prf_input=PRF_INPUT,
-            further=True,
-        )
-    )
-    check_prf(attestation, assertion, mode=Mode.PRF)
-    return prf_identity(assertion)
 
 
 def _let_in(session: Session, current: Current, made: _Made) -> Flow[Stored]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 
 from strongroom.v1 import ceremony_pb2, vault_service_pb2
 from strongroom_client.flows.answers import learn, require_uncontested
@@ -33,5 +34,7 @@ def delete(session: Session, *, mode: Mode | None = None) -> Flow[None]:
         vault_service_pb2.DeleteVaultResponse,
         receipt_for=ReceiptFor.DELETE,
     )
-    forgotten = replace(session.memory, mode=None, archive_recipient=None, recovery_recipient=None)
+    forgotten = replace(
+        session.memory, mode=None, archive_recipient=None, recovery_recipient=None, names=MappingProxyType({})
+    )
     yield from learn(session, verified, memory=forgotten, credentials=CredentialSet())

@@ -20,6 +20,7 @@ from strongroom_client.flows.messages import attestation_message
 from strongroom_client.flows.releasing import release_once
 from strongroom_client.flows.storing import store_once
 from strongroom_client.memory import Mode
+from strongroom_client.passkey_names import check_name_if_any
 from strongroom_client.recovery_key import RecoveryKey
 from strongroom_client.session import Session
 from strongroom_client.steps import CreatePasskey, Flow, Rpc, create_passkey
@@ -52,14 +53,18 @@ class Enrollment:
     backup_identity: ArchiveIdentity = field(repr=False)
 
 
-def enroll(session: Session, *, user_name: str, mode: Mode, recovery_key: RecoveryKey | None) -> Flow[Enrollment]:
-    """Enroll the account: three prompts (create, store, trial release).
+def enroll(
+    session: Session, *, user_name: str, mode: Mode, recovery_key: RecoveryKey | None, name: str = ""
+) -> Flow[Enrollment]:
+    """Enroll the account: three prompts (create, store, trial release). `name` is the passkey's; it may have none.
 
     Raises:
         PrfUnavailable: mode PRF, and the passkey gives no PRF output; nothing was stored, enrolling again is free.
         PrfUnstable: its PRF gave two different outputs.
         UnpinnedVault: mode vault_held without a pinned identity key.
+        BadPasskeyName: `name` breaks a rule.
     """
+    check_name_if_any(name)
     require_uncontested(session)
     expected_mode(session, mode)
     recovery = RecoveryKey(session.random(_SECRET_BYTES)) if recovery_key is None else recovery_key
@@ -72,9 +77,10 @@ def enroll(session: Session, *, user_name: str, mode: Mode, recovery_key: Recove
             raise StatementMismatch("the vault lists other credentials than the one just registered")
         check_prf(attestation, assertion, mode=mode)
         passkeys = () if mode is Mode.VAULT_HELD else (_passkey_recipient(assertion),)
-        return EnvelopeContent(
+        content = EnvelopeContent(
             archive_identities=(identity,), passkey_recipients=passkeys, recovery_recipient=recovery_recipient
         )
+        return content.naming(own.credential_id, name)
 
     effective = CredentialSet((own,), recovery_public_key=recovery.credential().public_key)
     _, stored = yield from store_once(session, first_content, mode=mode, effective=effective)

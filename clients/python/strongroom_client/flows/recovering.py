@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from strongroom_client.age_keys import recipient_of
+from strongroom_client.age_keys import KEY_BYTES, ArchiveIdentity, recipient_of
 from strongroom_client.flows.answers import require_uncontested
 from strongroom_client.flows.ceremonies import expected_mode
 from strongroom_client.flows.locking import lock
@@ -36,7 +36,8 @@ def set_recovery(
 ) -> Flow[RecoveryChange]:
     """Replace the recovery key, by a passkey: two prompts. Without `recovery_key` one is generated.
 
-    Archives made before still open with the old key, and with it only beside the vault.
+    Archives made before still open with the old key, and with it only beside the vault. The new envelope begins with a
+    fresh archive identity: who had the old key may have released the identities that there were.
 
     Raises:
         BeginAgain: another change came between; never repeated by itself.
@@ -45,7 +46,11 @@ def set_recovery(
     chosen = expected_mode(session, mode)
     key = RecoveryKey(session.random(SEED_BYTES)) if recovery_key is None else recovery_key
     current = yield from open_current(session, mode=chosen)
-    content = replace(current.content, recovery_recipient=recipient_of(key.age_identity()))
+    content = replace(
+        current.content,
+        archive_identities=(ArchiveIdentity(session.random(KEY_BYTES)), *current.content.archive_identities),
+        recovery_recipient=recipient_of(key.age_identity()),
+    )
     opens = (current.opener.identity, key.age_identity())
     locked = lock(content, mode=current.mode, passkeys=current.passkeys, opens=opens)
     request = request_of(session)

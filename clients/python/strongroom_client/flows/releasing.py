@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -182,6 +183,7 @@ def remember_opened(session: Session, newest: OpenedEnvelope, *, mode: Mode) -> 
         opened_archive_version=max(newest.archive_version, memory.opened_archive_version),
         archive_recipient=archive_recipient,
         recovery_recipient=newest.content.recovery_recipient,
+        names=MappingProxyType(dict(newest.content.names())),
     )
     yield Keep(session.memory, None)
     if session.memory.life is None:  # else an earlier life that is reopened could not be told from a vault gone back

@@ -59,5 +59,6 @@ def _without(current: Current, credential_id: bytes, *, fresh: ArchiveIdentity) 
         passkey_recipients=tuple(one for one in content.passkey_recipients if one.credential_id != credential_id),
     )
     opens = () if opener.credential_id == credential_id else (opener.identity,)
+    left = left.naming(credential_id, "")
     passkeys = tuple(one for one in current.passkeys if one != credential_id)
     return lock(left, mode=current.mode, passkeys=passkeys, opens=opens)

@@ -10,7 +10,7 @@ from typing import Protocol
 from strongroom.v1 import ceremony_pb2, vault_service_pb2
 from strongroom_client.authenticators.port import Assertion
 from strongroom_client.envelope_content import EnvelopeContent
-from strongroom_client.errors import BeginAgain, NewestUnopened, ReplyMismatch
+from strongroom_client.errors import BeginAgain, NewestUnopened, ReplyMismatch, VaultRefused
 from strongroom_client.fields import hash_fields
 from strongroom_client.flows.answers import Verified, learn, parse, require_uncontested
 from strongroom_client.flows.ceremonies import (
@@ -26,7 +26,7 @@ from strongroom_client.flows.messages import assertion_message
 from strongroom_client.hpke import seal_to_vault
 from strongroom_client.memory import Mode
 from strongroom_client.session import Session
-from strongroom_client.steps import Flow, Rpc
+from strongroom_client.steps import Flow, Keep, Rpc
 from strongroom_client.verification.credential_sets import CredentialSet
 from strongroom_client.verification.receipts import ReceiptFor
 
@@ -78,12 +78,17 @@ def store_once(
     *,
     mode: Mode,
     to: Mode | None = None,
+    allow: tuple[bytes, ...] | None = None,
     effective: CredentialSet | None = None,
 ) -> Flow[tuple[Locked, Stored]]:
     """Store what `content_for` makes of the ceremony and the assertion, in one ceremony.
 
-    `to` is the mode that it is locked in; None for `mode`, that of the envelope before. `effective` are the credentials
-    after a first store, which makes the recovery credential effective; None else.
+    `to` is the mode that it is locked in; None for `mode`, that of the envelope before. `allow` are the passkeys that
+    may sign; None for all. `effective` are the credentials after a first store, which makes the recovery credential
+    effective; None else.
+
+    Before a store in mode vault_held is sent, this device remembers that it accepts that mode: if the answer is lost,
+    or this process ends, it still goes on with what the vault then has, the old envelope or the new one.
     """
     lock_in = to or mode
     secret = session.random(SECRET_BYTES)
@@ -95,31 +100,50 @@ def store_once(
     begun = yield from begin(session, request, mode=mode)
     if effective is None and begun.checked.position != session.opened_at:
         raise BeginAgain("BEGIN_AGAIN")
-    assertion = yield from sign(begun)
+    assertion = yield from sign(begun, allow=allow)
     opens = (prf_identity(assertion) if lock_in is Mode.PRF else None,)
     content = content_for(begun, assertion)
     locked = lock(content, mode=lock_in, passkeys=begun.credentials.ids, opens=opens)
-    bundle = begun.service.bundle
-    verified = yield from complete(
-        session,
-        begun,
-        Rpc.STORE_ENVELOPE,
-        vault_service_pb2.StoreEnvelopeRequest(
-            ceremony=begun.checked.ceremony,
-            assertion=assertion_message(assertion),
-            sealed_envelope=seal_to_vault(
-                secret + locked.envelope, transport_key=bundle.transport_key, challenge=begun.checked.challenge
-            ),
-            transport_key_id=bundle.transport_key_id,
-        ),
-        vault_service_pb2.StoreEnvelopeResponse,
-        receipt_for=ReceiptFor.STORE,
-    )
+    verified = yield from _send(session, begun, assertion, secret=secret, locked=locked)
     credentials = begun.credentials if effective is None else effective
     yield from learn(session, verified, memory=replace(session.memory, mode=lock_in), credentials=credentials)
     stored = check_stored(parse(vault_service_pb2.StoreReply, verified.reply), verified, envelope=locked.envelope)
     session.opened_at = verified.position
     return locked, stored
+
+
+def _send(session: Session, begun: Begun, assertion: Assertion, *, secret: bytes, locked: Locked) -> Flow[Verified]:
+    bundle, before = begun.service.bundle, session.memory.mode
+    message = vault_service_pb2.StoreEnvelopeRequest(
+        ceremony=begun.checked.ceremony,
+        assertion=assertion_message(assertion),
+        sealed_envelope=seal_to_vault(
+            secret + locked.envelope, transport_key=bundle.transport_key, challenge=begun.checked.challenge
+        ),
+        transport_key_id=bundle.transport_key_id,
+    )
+    if locked.mode is Mode.VAULT_HELD:
+        yield from _remember_mode(session, locked.mode)
+    try:
+        return (
+            yield from complete(
+                session,
+                begun,
+                Rpc.STORE_ENVELOPE,
+                message,
+                vault_service_pb2.StoreEnvelopeResponse,
+                receipt_for=ReceiptFor.STORE,
+            )
+        )
+    except VaultRefused:
+        yield from _remember_mode(session, before)
+        raise
+
+
+def _remember_mode(session: Session, mode: Mode | None) -> Flow[None]:
+    if session.memory.mode is not mode:
+        session.memory = replace(session.memory, mode=mode)
+        yield Keep(session.memory, None)
 
 
 def check_stored(reply: StoredReply, verified: Verified, *, envelope: bytes) -> Stored:
