@@ -17,6 +17,7 @@ from strongroom.v1 import resources_pb2
 from strongroom_client.age_keys import AgeKeyError, decode_recipient
 from strongroom_client.clock import Millis
 from strongroom_client.errors import MemoryFault
+from strongroom_client.memory_schemas import SCHEMA, of_this_schema
 from strongroom_client.passkey_names import check_name
 from strongroom_client.pending import NOTHING_PENDING, Pending
 from strongroom_client.strict_json import count, elements, mapping, members, octets, optional, text
@@ -25,9 +26,6 @@ from strongroom_client.verification.credential_sets import CredentialSet, Public
 from strongroom_client.verification.owner_bundles import SeenOwnerBundle
 from strongroom_client.verification.positions import GENESIS, HEAD_BYTES, Position
 
-SCHEMA = 4
-_BEFORE_OWNERS = 2
-_BEFORE_NAMES = 3
 _DIGEST_BYTES = 32
 _CLOCK_TOLERANCE_MS = 5 * 60 * 1000
 _RECOVERY_KEY_BYTES = 32
@@ -148,7 +146,7 @@ def decode_memory(encoded: bytes, *, owner: AccountRef) -> AccountMemory:
         MemoryFault: any member is missing, unknown or malformed, or it is another account's.
     """
     try:
-        memory = _decode(members(_of_this_schema(mapping(json.loads(encoded))), _MEMBERS))
+        memory = _decode(members(of_this_schema(mapping(json.loads(encoded))), _MEMBERS))
     except (ValueError, TypeError, KeyError, AgeKeyError, RecursionError):
         raise MemoryFault(f"the memory file is damaged or not of schema {SCHEMA}") from None
     if memory.owner != owner:
@@ -215,22 +213,6 @@ def _decode(document: dict[str, Any]) -> AccountMemory:
             {octets(credential_id): _name(name) for credential_id, name in mapping(document["names"]).items()}
         ),
     )
-
-
-def _of_this_schema(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a document of schema 1, 2 or 3 as one of schema 4.
-
-    The credentials of 1 were those at its position; before 3 there were no owners, and before 4 no names of passkeys.
-    """
-    if document.get("schema") == 1:
-        added = {"set_aside": None, "set_aside_erase_at": None, "account_erase_at": None, "life": None}
-        version = mapping(document["position"])["version"]
-        document = {**document, **added, "schema": _BEFORE_OWNERS, "credentials_version": version}
-    if document.get("schema") == _BEFORE_OWNERS:
-        document = {**document, "schema": _BEFORE_NAMES, "owner_bundle": None}
-    if document.get("schema") == _BEFORE_NAMES:
-        document = {**document, "schema": SCHEMA, "names": {}}
-    return document
 
 
 def _position_document(position: Position) -> dict[str, object]:

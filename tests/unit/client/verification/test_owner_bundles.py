@@ -111,7 +111,9 @@ def test_oldest_handed_out_may_be_other_owners_but_what_follows_is_after_it() ->
 
 
 @pytest.mark.parametrize(
-    ("by", "counted"), [((ADA,), 1), ((ADA, ADA), 1), ((ADA, EVE), 1), ((EVE,), 0), ((), 0)], ids=str
+    ("by", "counted"),
+    [((ADA,), 1), ((ADA, ADA), 1), ((ADA, EVE), 1), ((EVE,), 0), ((), 0)],
+    ids=["Ada", "Ada twice", "Ada and a stranger", "a stranger", "nobody"],
 )
 @pytest.mark.parametrize("known", [None, 0], ids=["fresh", "known"])
 def test_one_owner_or_one_twice_or_a_stranger_is_not_two(
