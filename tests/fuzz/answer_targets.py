@@ -87,6 +87,7 @@ FLOWS: dict[Rpc, Flow] = {
     Rpc.GET_VAULT: lambda client: client.vault(),
     Rpc.LIST_EVENTS: lambda client: client.history(),
     Rpc.RELEASE_ENVELOPE: lambda client: client.release(enrolled().authenticator),
+    Rpc.STORE_ENVELOPE: lambda client: client.renew(enrolled().authenticator),
     Rpc.DELETE_VAULT: lambda client: client.delete(enrolled().authenticator),
     Rpc.RESET_VAULT: lambda client: client.reset(),
 }
