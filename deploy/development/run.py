@@ -26,6 +26,10 @@ from deploy.development.stop_signals import StopSignals
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _DEFAULT_FOLDER: Final = _ROOT / "build" / "development"
+_FOLDER_HELP: Final = (
+    "Where the vault, its token and a client are kept, made where nothing is; a second run serves the same vault again."
+    " Default: build/development. Its path must be short: a Unix socket's address holds 107 bytes."
+)
 _ACCOUNT: Final = "alice"
 _TOKEN_FILE: Final = "token.jwt"  # noqa: S105  a file's name
 PAGE_ORIGIN: Final = "http://localhost:8737"
@@ -36,7 +40,7 @@ _RENEWAL_SECONDS: Final = 1_200  # a third of a token's life
 def main(arguments: Sequence[str]) -> int:
     """Run the vault until a signal comes; return the exit code."""
     parser = argparse.ArgumentParser(prog="run", description="A vault for development on this machine, until Ctrl-C.")
-    parser.add_argument("folder", metavar="FOLDER", nargs="?", type=Path, default=_DEFAULT_FOLDER)
+    parser.add_argument("folder", metavar="FOLDER", nargs="?", type=Path, default=_DEFAULT_FOLDER, help=_FOLDER_HELP)
     parser.add_argument("--page", action="store_true", help="Serve the page, too.")
     given = parser.parse_args(arguments)
     folder: Path = given.folder.resolve()

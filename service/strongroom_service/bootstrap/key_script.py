@@ -6,24 +6,26 @@ import asyncio
 import contextlib
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from strongroom_service.bootstrap.databases import reading_store
 from strongroom_service.bootstrap.init import run_init
 from strongroom_service.bootstrap.keeper import open_token
 from strongroom_service.bootstrap.operators import as_front, as_keeper
 from strongroom_service.bootstrap.system import SystemClock, keys_lock
-from strongroom_service.bootstrap.token_copy import copy_token
+from strongroom_service.bootstrap.token_copy import copy_token, new_copy, parse_recipient
 from strongroom_service.bootstrap.token_reading import read_token
 from strongroom_service.config.key_transcript import TRANSCRIPT_LABEL, Transcript
-from strongroom_service.config.owner_keys import encode_public_key
+from strongroom_service.config.owner_keys import encode_public_key, owner_fingerprint, parse_public_key
 from strongroom_service.config.signed_document import sign_document
 from strongroom_service.config.token_proof import TOKEN_PROOF_LABEL, TOKEN_PROOF_NAME, ProofKind
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.epochs import EpochState
 from strongroom_service.domain.errors import Misconfigured
+from strongroom_service.keeper.formats.receipt import identity_fingerprint
 from strongroom_service.keeper.vault_keys import open_vault
 
 if TYPE_CHECKING:
@@ -84,7 +86,12 @@ def run_key_script(
     made = run_init(config_path)
     step({"made": ", ".join(made.made_keys) or "none, all were there", "identity": made.identity_fingerprint})
     row = asyncio.run(_load(config))
-    with as_keeper(config), keys_lock(config.run_dir, exclusive=True), contextlib.closing(open_token(config)) as token:
+    with (
+        new_copy(second.copy_to) as copy,
+        as_keeper(config),
+        keys_lock(config.run_dir, exclusive=True),
+        contextlib.closing(open_token(config)) as token,
+    ):
         keys = open_vault(token, version=row.version, sealed=row.sealed)
         expected = {key.name: key.check_value for key in keys.contents.keys if key.state is not EpochState.DESTROYED}
         first = read_token(config.pkcs11, expected, environment={})
@@ -92,9 +99,14 @@ def run_key_script(
         for witness in witnesses:
             if ask(f"{witness}, have you noted them? Type your name").strip() != witness:
                 raise Misconfigured(f"{witness} has not confirmed the check values: begin again")
-        kind, other, copy_sha256 = _read_second(config, expected, second)
+        kind, other, copy_sha256 = _read_second(config, expected, second, copy)
         if dict(other.check_values) != dict(first.check_values):
             raise Misconfigured("the second token's check values are not the first's")
+        if kind is ProofKind.SECOND_TOKEN and other.names == first.names:
+            raise Misconfigured(
+                "--second-config names a token with the first's label, serial, maker and model: it is the first, or a"
+                " copy of its folder, which --copy-to proves"
+            )
         step({**_names("second", other), "equal": len(other.check_values), "copy_sha256": copy_sha256 or "none"})
         step({"proof": TOKEN_PROOF_NAME})
         proof = {
@@ -126,6 +138,15 @@ def run_key_script(
     return paths
 
 
+def fingerprint_of(signer: bytes) -> str:
+    """Return what is pinned of the key that signed a document: an identity key's fingerprint, or an owner's."""
+    key = parse_public_key(signer)
+    if isinstance(key, EllipticCurvePublicKey):
+        point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        return f"{identity_fingerprint(point).hex()} (as an owner's key: {owner_fingerprint(key).hex()})"
+    return owner_fingerprint(key).hex()
+
+
 def _demand(witnesses: Sequence[str], second: Second) -> None:
     if len(set(witnesses)) < 2 or len(set(witnesses)) != len(witnesses) or not all(name.strip() for name in witnesses):  # noqa: PLR2004  two people
         raise Misconfigured("--witness: at least two different names")
@@ -133,19 +154,21 @@ def _demand(witnesses: Sequence[str], second: Second) -> None:
         second.recipient is None
     ):
         raise Misconfigured("give either --second-config, or --copy-to and --recipient")
+    if second.recipient is not None:
+        parse_recipient(second.recipient)  # before anybody is asked to note check values
 
 
 def _read_second(
-    config: VaultConfig, expected: dict[KeyName, bytes], second: Second
+    config: VaultConfig, expected: dict[KeyName, bytes], second: Second, copy: IO[bytes] | None
 ) -> tuple[ProofKind, TokenReading, str]:
     if second.config_path is not None:
         other = load_vault_config(second.config_path).pkcs11
         if other == config.pkcs11:
             raise Misconfigured("--second-config names the first token again")
         return ProofKind.SECOND_TOKEN, read_token(other, expected, environment={}), ""
-    assert second.copy_to is not None  # noqa: S101  by _demand
+    assert copy is not None  # noqa: S101  by _demand
     assert second.recipient is not None  # noqa: S101  by _demand
-    reading, sha256 = copy_token(config.pkcs11, expected, target=second.copy_to, recipient=second.recipient)
+    reading, sha256 = copy_token(config.pkcs11, expected, target=copy, recipient=second.recipient)
     return ProofKind.ENCRYPTED_COPY, reading, sha256
 
 

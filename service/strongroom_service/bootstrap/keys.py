@@ -46,6 +46,13 @@ _PURPOSES: Final = {
 }
 # The keeper's clock decides; ours may be a little ahead.
 _MARGIN_SECONDS: Final = 0.2
+# What becomes of the key that was in use until then.
+_FROM_NOW_ON: Final = {
+    RotatedKey.KEK: "opens only from now on",
+    RotatedKey.SEAL: "opens only from now on",
+    RotatedKey.TRANSPORT: "is still answered, until it is retired",
+    RotatedKey.IDENTITY: "signs no more; keep its fingerprint for checkpoints and receipts of before",
+}
 
 
 def run_keys_list(config_path: Path) -> KeyRing:
@@ -99,7 +106,7 @@ def run_keys_rotate(
     _change(config, KeyStep(rotated, name.epoch, EpochChange.ACTIVATE))
     if rotated is RotatedKey.IDENTITY:
         _write_fingerprint(config, made)
-    say(f"{name.label} is in use. {active.label if active else 'none'} opens only from now on.")
+    say(f"{name.label} is in use. {active.label if active else 'none'} {_FROM_NOW_ON[rotated]}.")
 
 
 def run_keys_take_back(config_path: Path, label: str, *, say: Say) -> None:
@@ -120,7 +127,7 @@ def run_keys_destroy(config_path: Path, label: str, *, dry_run: bool, confirm: C
     key = asyncio.run(_list(config)).named(label)
     step = step_of(key, EpochChange.DESTROY)
     if key.state not in {EpochState.RETIRED, EpochState.DESTROYED}:
-        raise Misconfigured(f"key {label} is {key.state.value}: only what is retired can be destroyed")
+        raise Misconfigured(f"key {label} is {key.state.value}: only what `keys retire` has retired can be destroyed")
     if step.rotated is RotatedKey.SEAL:
         asyncio.run(_demand_no_events(config, key))
     if dry_run:
@@ -141,7 +148,8 @@ async def _demand_no_events(config: VaultConfig, key: KeyStanding) -> None:
         count = await count_events(store, needs=lambda sealed: parse_header(sealed).epoch == key.epoch)
     if count:
         raise Misconfigured(
-            f"{count} events are sealed under {key.label}: let them go first (`strongroomd events prune`)"
+            f"{count} events are sealed under {key.label}: let them go first (`checkpoint make`, then `events prune"
+            " --older-than DAYS`; with 0 all that are not the newest of their record, and covered by that checkpoint)"
         )
 
 

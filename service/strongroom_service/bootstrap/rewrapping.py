@@ -83,7 +83,8 @@ async def _retire(config: VaultConfig, label: str, *, dry_run: bool, say: Say) -
             say(f"Would retire {label}: nothing stands against it.")
             return
         await change_key(store, keepers=keepers, step=step)
-        say(f"{label} is retired: it opens no record any more. `keys take-back {label}` undoes that.")
+        what = "opens no record any more" if step.rotated in {RotatedKey.KEK, RotatedKey.SEAL} else "is out of use"
+        say(f"{label} is retired: it {what}. `keys take-back {label}` undoes that.")
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from strongroom_service.bootstrap.host_clock import CLOCK_ANCHOR, drop_anchor
 from strongroom_service.bootstrap.reloading import LastGood
-from strongroom_service.bootstrap.system import make_run_dir
+from strongroom_service.bootstrap.system import demand_readable_python, make_run_dir
 from strongroom_service.config.configuration import load_configuration
 from strongroom_service.config.files import DISK
 from strongroom_service.link.child import ChildSpec
@@ -61,6 +61,7 @@ def run_keepers(config_path: Path) -> int:
         own_uid=os.geteuid(),
         single_user=config.single_user,
     )
+    demand_readable_python(config)
     make_run_dir(config)
     return _supervise(configuration, config_path, keepers=keepers, front=None)
 
@@ -75,6 +76,7 @@ def separated_children(config: VaultConfig, config_path: Path) -> tuple[list[Chi
     keepers = _keeper_specs(config, config_path, environment=environment)
     front = _front_spec(config, config_path, environment=environment)
     check_separation(keepers=keepers, front=front, own_uid=os.geteuid(), single_user=config.single_user)
+    demand_readable_python(config)
     return keepers, front
 
 

@@ -15,11 +15,11 @@ from strongroom_service.bootstrap.operators import become_front
 from strongroom_service.bootstrap.system import DISTRIBUTION, SystemClock, checkpoint_folder, operator_socket
 from strongroom_service.bootstrap.times import age_text, utc_text
 from strongroom_service.config.databases import SqliteDatabase
-from strongroom_service.config.tenant_file import load_tenants
+from strongroom_service.config.tenant_file import Tenants, load_tenants
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.epochs import EpochState
-from strongroom_service.domain.errors import Fault, KeeperUnavailable
+from strongroom_service.domain.errors import Fault, KeeperUnavailable, Misconfigured
 from strongroom_service.link.hardening import harden_process
 from strongroom_service.link.operator_connection import connect_operator
 from strongroom_service.link.operator_keeper import OperatorKeeper
@@ -77,13 +77,17 @@ def run_status(config_path: Path) -> Standing:
     """Look at everything that can be looked at; what cannot is among the problems.
 
     Raises:
-        Misconfigured: the vault's or a tenant's file is faulty.
+        Misconfigured: the vault's file is faulty.
     """
     harden_process()
     configure_logging("status")
     config = load_vault_config(config_path)
-    tenants = load_tenants(config.tenants_dir)
     standing = Standing()
+    try:
+        tenants = load_tenants(config.tenants_dir)
+    except Misconfigured as error:  # a service that runs goes on by the files of before
+        tenants = Tenants(())
+        standing.problems.extend(f"a tenant's file is faulty: {line}" for line in str(error).splitlines())
     postgres = not isinstance(config.database, SqliteDatabase)
     standing.document.update(
         version=version_of(DISTRIBUTION),

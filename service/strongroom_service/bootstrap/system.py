@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from strongroom_service.domain.clock import Millis
@@ -13,7 +15,6 @@ from strongroom_service.domain.errors import Misconfigured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from strongroom_service.config.vault_file import VaultConfig
 
@@ -93,6 +94,28 @@ def make_run_dir(config: VaultConfig) -> None:
         path.chmod(_RUN_DIR_MODE)
     except OSError as error:
         raise Misconfigured(f"run_dir {path}: {error.strerror}") from error
+
+
+def demand_readable_python(config: VaultConfig) -> None:
+    """Refuse an environment that front and keepers could not run from, as one in a home that is closed.
+
+    Raises:
+        Misconfigured: a user of theirs cannot read it.
+    """
+    users = config.users
+    if users is None or os.geteuid() != 0:
+        return
+    needed = {sys.prefix, str(Path(os.__file__).parent), str(Path(__file__).parent)}
+    for uid, gid in ((users.front_uid, users.front_gid), (users.keeper_uid, users.keeper_gid)):
+        with acting_as(uid, gid):
+            for folder in sorted(needed):
+                try:
+                    next(Path(folder).iterdir(), None)
+                except OSError as error:
+                    raise Misconfigured(
+                        f"user {uid} cannot read {folder}, which this runs from ({error.strerror}): install"
+                        " strongroomd, and the Python below it, where everybody may read, such as /opt/strongroom"
+                    ) from error
 
 
 @contextlib.contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import pyrage  # type: ignore[import-untyped]  # it has no types
 
@@ -16,7 +17,7 @@ from strongroom_service.bootstrap.token_reading import TokenReading, read_token
 from strongroom_service.domain.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from strongroom_service.config.vault_file import Pkcs11
     from strongroom_service.keeper.token.port import KeyName
@@ -26,7 +27,7 @@ _KEY: Final = "directories.tokendir"
 
 
 def copy_token(
-    pkcs11: Pkcs11, expected: Mapping[KeyName, bytes], *, target: Path, recipient: str
+    pkcs11: Pkcs11, expected: Mapping[KeyName, bytes], *, target: IO[bytes], recipient: str
 ) -> tuple[TokenReading, str]:
     """Write the token's folder, as tar, to `target` for the age recipient; return the copy's reading and its SHA-256.
 
@@ -34,12 +35,9 @@ def copy_token(
     values. Objects in it are under the user PIN too, which is not in it.
 
     Raises:
-        Misconfigured: it is no SoftHSM, the recipient is none, the copy does not hold the keys, or `target` is there.
+        Misconfigured: it is no SoftHSM, the recipient is none, the copy does not hold the keys, or is not written.
     """
-    try:
-        to = pyrage.x25519.Recipient.from_str(recipient)
-    except pyrage.RecipientError:
-        raise Misconfigured("the recipient must be an age recipient, age1...") from None
+    to = parse_recipient(recipient)
     packed = _packed(_token_folder(pkcs11))
     with tempfile.TemporaryDirectory(prefix="strongroom-copy-") as folder:  # mode 0700
         tokens = Path(folder, "tokens")
@@ -49,14 +47,48 @@ def copy_token(
         reading = read_token(pkcs11, expected, environment={_CONF: str(conf)})
     encrypted = pyrage.encrypt(packed, [to])
     try:
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(encrypted)
-            file.flush()
-            os.fsync(file.fileno())
+        target.write(encrypted)
+        target.flush()
+        os.fsync(target.fileno())
     except OSError as error:
-        raise Misconfigured(f"{target}: {error.strerror}") from error
+        raise Misconfigured(f"the copy cannot be written: {error.strerror}") from error
     return reading, hashlib.sha256(encrypted).hexdigest()
+
+
+def parse_recipient(recipient: str) -> pyrage.x25519.Recipient:
+    """Return whom the copy is for.
+
+    Raises:
+        Misconfigured: that is no age recipient.
+    """
+    try:
+        return pyrage.x25519.Recipient.from_str(recipient)
+    except pyrage.RecipientError:
+        raise Misconfigured(
+            "--recipient must be an age recipient, age1...: `age-keygen -o KEY` makes one with its key"
+        ) from None
+
+
+@contextlib.contextmanager
+def new_copy(target: Path | None) -> Iterator[IO[bytes] | None]:
+    """Make the file for a copy, for its owner alone; gone again unless what is done inside succeeds. None: none.
+
+    Raises:
+        Misconfigured: it cannot be made, or is there.
+    """
+    if target is None:
+        yield None
+        return
+    try:
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Misconfigured(f"--copy-to {target}: {error.strerror}") from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
 
 
 def _token_folder(pkcs11: Pkcs11) -> Path:

@@ -15,10 +15,12 @@ def script(
     config: Annotated[Path | None, typer.Option("--config", help="The vault's file.", dir_okay=False)] = None,
     witness: Annotated[list[str] | None, typer.Option("--witness", help="A witness's name; two or more.")] = None,
     second_config: Annotated[
-        Path | None, typer.Option("--second-config", help="File like --config, whose [pkcs11] is the second token.")
+        Path | None,
+        typer.Option("--second-config", help="File like --config, whose table pkcs11 is the second token."),
     ] = None,
     copy_to: Annotated[
-        Path | None, typer.Option("--copy-to", help="New file for an encrypted copy of a SoftHSM token.")
+        Path | None,
+        typer.Option("--copy-to", help="New file for an encrypted copy of a SoftHSM token."),
     ] = None,
     recipient: Annotated[str | None, typer.Option("--recipient", help="Age recipient, age1..., of that copy.")] = None,
     print_only: Annotated[bool, typer.Option("--print", help="Print the steps, to sign on paper; do nothing.")] = False,
@@ -52,6 +54,7 @@ def _print(witnesses: list[str]) -> None:
 
 
 def _verify(path: Path) -> None:
+    from strongroom_service.bootstrap.key_script import fingerprint_of
     from strongroom_service.config.key_transcript import read_transcript
 
     document = read_transcript(path)
@@ -59,4 +62,4 @@ def _verify(path: Path) -> None:
     if not isinstance(witnesses, list):
         raise Misconfigured(f"{path}: witnesses must be a list")
     typer.echo(f"Whole: {len(steps)} steps before {', '.join(map(str, witnesses))}; hash {document.body['head']}")
-    typer.echo(f"Signed by {document.signer.hex()}: compare it with the vault's identity key.")
+    typer.echo(f"Signed by {fingerprint_of(document.signer)}: compare it with `keys list`, or an owner's fingerprint.")

@@ -6,6 +6,7 @@ both are there sooner after a fall.
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from importlib.metadata import version as version_of
@@ -172,6 +173,9 @@ def main() -> None:
         code = ExitCode.ERROR
     except StrongroomError as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
+        code = ExitCode.ERROR
+    except OSError as error:  # a full disk, a folder that the user we act as may not read
+        typer.echo(f"{error.filename or 'the system'}: {error.strerror} (as user {os.geteuid()})", err=True)
         code = ExitCode.ERROR
     sys.exit(code or ExitCode.OK)
 

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
@@ -16,7 +16,9 @@ from strongroom_service.domain.errors import Misconfigured
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-_FOLDER = "folder"
+FOLDER_OF_PATHS: Final = "folder"
+"""Key of the validation context: where relative paths start."""
+
 # pydantic's own words for these name its machinery, not the file's.
 _RULES = {"extra_forbidden": "is not a known key", "missing": "is required"}
 
@@ -44,7 +46,7 @@ def from_file(path: Path, info: ValidationInfo) -> Path:
 
 def folder_of(info: ValidationInfo) -> Path:
     """Return the folder of the file being read."""
-    folder: Path = (info.context or {})[_FOLDER]
+    folder: Path = (info.context or {})[FOLDER_OF_PATHS]
     return folder
 
 
@@ -108,7 +110,7 @@ def read_section(path: Path, model: type[SectionT], files: ConfigFiles) -> Secti
         rule = f"is not TOML in UTF-8: {error}" if isinstance(error, tomllib.TOMLDecodeError) else "is not UTF-8"
         raise FaultyFile([ConfigFault(file=path, key="", rule=rule)]) from error
     try:
-        return model.model_validate(table, context={_FOLDER: path.absolute().parent})
+        return model.model_validate(table, context={FOLDER_OF_PATHS: path.absolute().parent})
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
         raise FaultyFile(_fault(path, detail) for detail in details) from error

@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 _SEALED_TO_MS: Final = REGISTRATION_CEREMONY_SECONDS * 1_000
 _SHOWN: Final = frozenset({KeyPurpose.TRANSPORT, KeyPurpose.IDENTITY})
 _IN_RECORDS: Final = frozenset({KeyPurpose.KEK, KeyPurpose.SEAL})
+# What an operator can do about a key that is not in the state asked for.
+_WAY_ON: Final = {
+    EpochState.PREPARED: "`keys rotate` puts it to use",
+    EpochState.ACTIVE: "`keys rotate` puts a newer one to use",
+    EpochState.RETIRING: "`keys retire` retires it",
+    EpochState.RETIRED: "`keys take-back` has it open again, `keys destroy` destroys it",
+    EpochState.DESTROYED: "it is gone from the token for good",
+}
 
 
 @dataclass(slots=True)
@@ -121,7 +129,9 @@ class KeyChanger:
         if found is None:
             raise Misconfigured(f"there is no key {name.label} in this vault")
         if found.state is not state:
-            raise Misconfigured(f"key {name.label} is {found.state.value}, and must be {state.value} for this")
+            raise Misconfigured(
+                f"key {name.label} is {found.state.value}, and must be {state.value} for this: {_WAY_ON[found.state]}"
+            )
         left_ms = found.state_at + since_ms - self.now
         if left_ms > 0:
             raise Misconfigured(

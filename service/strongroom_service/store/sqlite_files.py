@@ -74,11 +74,20 @@ def check_directory(directory: Path) -> None:
     """
     try:
         status = directory.stat()
+    except FileNotFoundError as error:
+        raise Misconfigured(
+            f"database directory {directory} is not there: make it, owned by user {os.geteuid()}, mode 0700"
+        ) from error
     except OSError as error:
         raise Misconfigured(f"database directory {directory}: {error.strerror}") from error
-    if not stat.S_ISDIR(status.st_mode) or status.st_mode & stat.S_IWOTH or status.st_uid not in {0, os.geteuid()}:
+    if not stat.S_ISDIR(status.st_mode):
+        raise Misconfigured(f"database directory {directory} is no directory")
+    if status.st_mode & stat.S_IWOTH:
+        raise Misconfigured(f"database directory {directory} must not be writable by others: chmod o-w")
+    if status.st_uid not in {0, os.geteuid()}:
         raise Misconfigured(
-            f"database directory {directory} must belong to the service and not be writable by others: chmod o-w"
+            f"database directory {directory} belongs to user {status.st_uid}, and this runs as user {os.geteuid()}:"
+            " chown it to the front's user; its schema is made and raised by `strongroomd init`"
         )
 
 
@@ -130,8 +139,14 @@ def connect(path: Path, *, busy_seconds: float, any_thread: bool) -> sqlite3.Con
         StoreUnavailable: the file cannot be opened.
         Misconfigured: there is no such file, or its file system cannot give these guarantees.
     """
-    if not path.exists():
-        raise Misconfigured(f"no database at {path}: run `strongroomd init`")
+    try:
+        path.stat()
+    except FileNotFoundError as error:
+        raise Misconfigured(f"no database at {path}: run `strongroomd init`") from error
+    except OSError as error:
+        raise Misconfigured(
+            f"{path}: {error.strerror}: user {os.geteuid()} must own the folder and the file"
+        ) from error
     try:
         connection = sqlite3.connect(
             # psow=1 (the usual default, stated): nothing is written after the frame that commits; see sqlite_writer.

@@ -164,6 +164,12 @@ def token_folder(vault: DevelopmentVault, place: Path, *lines: str) -> Path:
     return edited(vault, (r"^SOFTHSM2_CONF = .*$", f'SOFTHSM2_CONF = "{conf}"'))
 
 
+def lost_token(vault: DevelopmentVault, place: Path) -> Iterator[Path]:
+    config = token_folder(vault, place)
+    shutil.rmtree(place / "tokens")
+    yield config
+
+
 def without_ecdsa(vault: DevelopmentVault, place: Path) -> Iterator[Path]:
     # SoftHSM drops all that come after the first.
     yield token_folder(vault, place, "slots.mechanisms = -CKM_MD5,CKM_ECDSA")
@@ -233,6 +239,8 @@ SPOILS: Final = (
     Spoil(check="log_mode", by=mode_of("keeper/fulfilled.log", 0o640)),
     Spoil(check="tls_key_mode", by=mode_of("server-key.pem", 0o644)),
     Spoil(check="token_folder_mode", by=mode_of("token/tokens", 0o755)),
+    Spoil(check="token_folder_mode", by=lost_token, name="lost"),
+    Spoil(check="module", by=lost_token, name="whose token is lost"),
     Spoil(check="pin_file", by=mode_of("token/development.pin", 0o644)),
     Spoil(check="users", by=without_single_user),
     Spoil(check="certificate", by=key_of_another),

@@ -165,7 +165,11 @@ def test_change_that_a_keeper_fulfilled_and_the_database_lacks_is_named(story: S
 def test_checkpoint_of_another_key_is_refused(story: Story) -> None:
     said = strongroomd(story.vault.files.config_file, "checkpoint", "verify", str(story.files[0]), "--pin", "00" * 32)
     assert (said.code, said.lines) == (1, [])
-    assert said.errors == "BrokenCheckpoint: it is signed by an identity key that is not pinned\n"
+    assert said.errors == (
+        f"BrokenCheckpoint: it is signed by identity key {story.vault.files.identity_fingerprint}, which is not pinned:"
+        " if `keys list` shows that as one of before a rotation, name it with --pin beside the one in use, or make a"
+        " new checkpoint\n"
+    )
 
 
 def test_changed_checkpoint_is_refused(story: Story, tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ def test_every_check_of_a_vault_in_one_file_is_broken_by_some_test(sound: Develo
         "clock",
         "memory_lock",
         "core_dumps",
+        "disk_room",
         "database_role",
         "standbys",
     }  # see tests/unit/bootstrap/doctor, and replicas

@@ -90,7 +90,7 @@ def test_kek_and_seal_are_replaced_beside_the_service_and_the_old_ones_destroyed
         retired(vault, f"strongroom-{kind}-1")
 
     live = keys(vault, "destroy", "strongroom-kek-2", "--confirm", "strongroom-kek-2")
-    assert (live.code, "only what is retired can be destroyed" in live.errors) == (1, True)
+    assert (live.code, "only what `keys retire` has retired can be destroyed" in live.errors) == (1, True)
     mistyped = keys(vault, "destroy", "strongroom-kek-1", "--confirm", "strongroom-kek-2")
     assert (mistyped.code, "not confirmed" in mistyped.errors) == (1, True)
     assert states(vault)["kek-1"] == "retired"

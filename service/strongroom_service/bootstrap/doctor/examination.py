@@ -12,7 +12,8 @@ from strongroom_service.bootstrap.doctor.host import check_host
 from strongroom_service.bootstrap.doctor.owner_bundles import check_owner_bundles
 from strongroom_service.bootstrap.doctor.service import ask_keepers, check_checkpoints, check_metrics
 from strongroom_service.bootstrap.doctor.tls import check_tls
-from strongroom_service.bootstrap.doctor.token import KeysFound, check_token
+from strongroom_service.bootstrap.doctor.token import KeysFound
+from strongroom_service.bootstrap.doctor.token_process import examine_token
 from strongroom_service.bootstrap.doctor.token_proof import check_second_token
 from strongroom_service.bootstrap.operators import as_front, as_keeper
 from strongroom_service.bootstrap.system import SystemClock
@@ -61,7 +62,7 @@ def _examine(config: VaultConfig, config_path: Path, host: str | None) -> Iterat
     with as_front(config):
         yield from list(check_database(config, found))
     with as_keeper(config):
-        yield from list(check_token(config, found.row, keys))
+        yield from list(examine_token(config, found.row, keys))
     yield check_second_token(
         config, config_path, now=SystemClock().now(), keys=keys.check_values, development=development
     )

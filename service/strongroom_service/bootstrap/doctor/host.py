@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from strongroom_service.bootstrap.doctor.findings import attempt, fail, ok, skip, warn
 from strongroom_service.bootstrap.host_clock import read_discipline
 from strongroom_service.bootstrap.serve import separated_children
-from strongroom_service.bootstrap.system import operator_socket
+from strongroom_service.bootstrap.system import checkpoint_folder, operator_socket
 from strongroom_service.domain.errors import ClockUntrusted
 from strongroom_service.domain.steady_clock import check_synchronised
 from strongroom_service.link.peer import peer_of
@@ -24,12 +25,17 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS: Final = 2.0
 _TIME_SERVER: Final = "run chrony or systemd-timesyncd against a time server"
 _NO_KEEPER: Final = "no keeper runs"
+_MIB: Final = 1_048_576
+# A record's change is some KiB, and a file database's log may hold many of them.
+_ROOM_NEEDED: Final = 32 * _MIB
+_ROOM_WISHED: Final = 512 * _MIB
 
 
 def check_host(config: VaultConfig, config_path: Path) -> Iterator[Finding]:
     """Look at all of it."""
     yield _check_users(config, config_path)
     yield check_clock(config.clock)
+    yield check_room((config.folder, checkpoint_folder(config), config.keepers.log_file.parent, config.run_dir))
     keepers = keeper_processes(config)
     yield check_core_dumps(keepers)
     yield check_memory_lock(keepers, wish=config.keepers.lock_memory)
@@ -59,6 +65,28 @@ def check_clock(rules: ClockRules, *, read: Callable[[], Discipline] = read_disc
             return fail("clock", f"{error}, and clock.require_synchronised is set", _TIME_SERVER)
         return warn("clock", str(error), f"{_TIME_SERVER}, and set clock.require_synchronised")
     return ok("clock", "the kernel says that its clock is kept right")
+
+
+def check_room(folders: Sequence[Path], *, room: Callable[[Path], os.statvfs_result] = os.statvfs) -> Finding:
+    """Look whether what the service writes has room: without it every change is refused, and so every restore."""
+    least: tuple[int, Path] | None = None
+    for folder in folders:
+        try:
+            found = room(folder)
+        except OSError:  # not made yet, or its mode is another check's
+            continue
+        free = found.f_bavail * found.f_frsize if found.f_favail or not found.f_files else 0
+        if least is None or free < least[0]:
+            least = (free, folder)
+    if least is None:
+        return skip("disk_room", "no folder that is written to is there")
+    free, folder = least
+    told = f"{folder} has {free // _MIB} MiB left"
+    if free < _ROOM_NEEDED:
+        return fail("disk_room", told, "make room: nobody can restore without; the service goes on by itself then")
+    if free < _ROOM_WISHED:
+        return warn("disk_room", told, "make room before changes are refused")
+    return ok("disk_room", told)
 
 
 def keeper_processes(config: VaultConfig) -> list[int]:

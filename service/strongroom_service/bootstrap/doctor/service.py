@@ -32,7 +32,7 @@ _METRICS_SECONDS: Final = 5.0
 _METRICS_BYTES: Final = 4_194_304
 # One run of the housekeeper may fail without anybody being told.
 _MISSED: Final = 2
-_MAKE: Final = "run `strongroomd checkpoint make`, and look in the log for checkpoint_failed"
+_MAKE: Final = "run `strongroomd checkpoint make`, and look in the log for checkpoint_not_made"
 
 
 async def ask_keepers(config: VaultConfig, row: VaultRow | None) -> tuple[Finding, VaultStanding | None]:
@@ -97,7 +97,10 @@ def check_checkpoints(config: VaultConfig, row: VaultRow | None, vault: VaultSta
         return f"{files[-1]} is signed, and the vault's row goes on from it"
 
     yield attempt(
-        "checkpoint_head", look, "take the newest database; what it means if there is none: docs/operations.md, restore"
+        "checkpoint_head",
+        look,
+        "where the identity key was rotated: `checkpoint make`; else take the newest database, and if there is none"
+        " read docs/operations.md, on a database that is lost or was put back",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +27,11 @@ _RENEW: Final = "renew the certificate: both files are read again when they chan
 
 def check_tls(listen: Listen, *, host: str | None) -> Iterator[Finding]:
     """Look at it as clients that connect to `host` would; None: to the address that is listened at."""
-    pair = attempt("certificate", lambda: _pair(listen), "give the certificate chain and its own key, both in PEM")
+    pair = attempt(
+        "certificate",
+        lambda: _pair(listen),
+        f"give the certificate chain and its own key, both in PEM and readable for the front's user ({os.geteuid()})",
+    )
     yield pair
     try:
         chain = read_chain(listen.tls_certificate_file)
@@ -64,7 +69,7 @@ def _expiry(chain: CertificateChain) -> Finding:
     if chain.not_before > now:
         return fail("certificate_expiry", "it does not hold yet", "look at the clock, or " + _RENEW)
     if left < 0:
-        return fail("certificate_expiry", f"it ended {-left} days ago", _RENEW)
+        return fail("certificate_expiry", f"it has ended, {-left - 1} whole days ago", _RENEW)
     if left < CERTIFICATE_DAYS:
         return warn("certificate_expiry", f"it ends in {left} days", _RENEW)
     return ok("certificate_expiry", f"it ends in {left} days")

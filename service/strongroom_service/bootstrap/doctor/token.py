@@ -25,10 +25,11 @@ from strongroom_service.keeper.vault_keys import open_vault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from strongroom_service.application.rows import VaultRow
     from strongroom_service.bootstrap.doctor.findings import Finding
-    from strongroom_service.config.vault_file import VaultConfig
+    from strongroom_service.config.vault_file import Pkcs11
 
 _NEEDED: Final = (
     Mechanism.SHA256_HMAC,
@@ -36,6 +37,9 @@ _NEEDED: Final = (
     Mechanism.GENERIC_SECRET_KEY_GEN,
     Mechanism.EC_KEY_PAIR_GEN,
 )
+TOKEN_CHECKS: Final = ("module", "mechanisms", "token_login", "profile", "key_attributes", "check_values")
+"""Names of all that `check_token` yields, in this order."""
+
 _DOCUMENT: Final = "docs/tokens.md says which tokens will do"
 
 
@@ -46,37 +50,37 @@ class KeysFound:
     check_values: dict[str, bytes] | None = field(default=None)
 
 
-def check_token(config: VaultConfig, row: VaultRow | None, keys: KeysFound) -> Iterator[Finding]:
+def check_token(settings: Pkcs11, run_dir: Path, row: VaultRow | None, keys: KeysFound) -> Iterator[Finding]:
     """As the keepers' user, look at each in turn; logs in once, and not at all where that would waste a PIN's tries.
 
     `keys` is filled in for who asks about them later.
     """
-    os.environ.update(config.pkcs11.environment)  # the library reads it when it is loaded
-    module = attempt(
-        "module", lambda: _load(config), "install the vendor's library and name it in pkcs11.module_file; " + _DOCUMENT
-    )
+    os.environ.update(settings.environment)  # the library reads it when it is loaded
+    module = attempt("module", lambda: _load(settings), _module_remedy(settings))
     yield module
-    mechanisms = _mechanisms(config) if not module.remedy else skip("mechanisms", "the module does not load")
-    yield mechanisms
+    if module.remedy:
+        yield from (skip(check, "the module does not load") for check in TOKEN_CHECKS[1:])
+        return
+    yield _mechanisms(settings)
     with contextlib.ExitStack() as held:
         try:
-            if config.run_dir.is_dir():
-                held.enter_context(keys_lock(config.run_dir, exclusive=False))
+            if run_dir.is_dir():
+                held.enter_context(keys_lock(run_dir, exclusive=False))
             session = open_session(
-                module=config.pkcs11.module_file,
-                token_label=config.pkcs11.token_label,
-                pin=read_pin(config.pkcs11.pin_file),
+                module=settings.module_file,
+                token_label=settings.token_label,
+                pin=read_pin(settings.pin_file),
                 writable=False,
             )
         except StrongroomError as error:
             yield fail(
                 "token_login", str(error), "mend pkcs11.token_label or the PIN file; tokens lock after few tries"
             )
-            yield from (skip(check, "there is no session") for check in ("profile", "key_attributes", "check_values"))
+            yield from (skip(check, "there is no session") for check in TOKEN_CHECKS[3:])
             return
         held.callback(_close, session)
-        yield ok("token_login", f"token {config.pkcs11.token_label} takes the PIN")
-        yield attempt("profile", lambda: _profile(config, session), "choose another pkcs11.profile; " + _DOCUMENT)
+        yield ok("token_login", f"token {settings.token_label} takes the PIN")
+        yield attempt("profile", lambda: _profile(settings, session), "choose another pkcs11.profile; " + _DOCUMENT)
         attributes = _attributes(session)
         yield attributes
         if attributes.remedy:
@@ -85,16 +89,26 @@ def check_token(config: VaultConfig, row: VaultRow | None, keys: KeysFound) -> I
             yield _check_values(session, row, keys)
 
 
-def _load(config: VaultConfig) -> str:
-    with translated(f"loading {config.pkcs11.module_file}"):
-        library = pkcs11.lib(str(config.pkcs11.module_file))
+def _module_remedy(settings: Pkcs11) -> str:
+    if settings.module_file.is_file():
+        return (
+            f"the library does not start for user {os.geteuid()}: look at what pkcs11.environment names (for SoftHSM"
+            " the folder in directories.tokendir), and who may read it; a token that is gone: docs/operations.md, on a"
+            " lost token"
+        )
+    return "install the vendor's library and name it in pkcs11.module_file; " + _DOCUMENT
+
+
+def _load(settings: Pkcs11) -> str:
+    with translated(f"loading {settings.module_file}"):
+        library = pkcs11.lib(str(settings.module_file))
     return f"{library.manufacturer_id} {library.library_description}, PKCS#11 {library.cryptoki_version}"
 
 
-def _mechanisms(config: VaultConfig) -> Finding:
+def _mechanisms(settings: Pkcs11) -> Finding:
     try:
         with translated("asking for mechanisms"):
-            token = pkcs11.lib(str(config.pkcs11.module_file)).get_token(token_label=config.pkcs11.token_label)
+            token = pkcs11.lib(str(settings.module_file)).get_token(token_label=settings.token_label)
             offered = set(token.slot.get_mechanisms())
     except StrongroomError as error:
         return fail("mechanisms", str(error), "name the token in pkcs11.token_label as its maker's tools show it")
@@ -104,9 +118,9 @@ def _mechanisms(config: VaultConfig) -> Finding:
     return ok("mechanisms", f"all {len(_NEEDED)} that are needed")
 
 
-def _profile(config: VaultConfig, session: pkcs11.Session) -> str:
+def _profile(settings: Pkcs11, session: pkcs11.Session) -> str:
     offer = probe_offer(session)
-    chosen = choose_profile(offer, wanted=config.pkcs11.profile)
+    chosen = choose_profile(offer, wanted=settings.profile)
     unfit = "".join(f"; {profile.value} does not work: {why}" for profile, why in offer.unfit.items())
     return f"new KEK epochs wrap by {chosen.value}{unfit}"
 

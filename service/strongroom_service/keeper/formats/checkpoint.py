@@ -34,8 +34,12 @@ def check_signature(signed: SignedCheckpoint, *, pins: Collection[bytes]) -> Non
     Raises:
         BrokenCheckpoint: it did not.
     """
-    if identity_fingerprint(signed.identity_public_key) not in pins:
-        raise BrokenCheckpoint("it is signed by an identity key that is not pinned")
+    fingerprint = identity_fingerprint(signed.identity_public_key)
+    if fingerprint not in pins:
+        raise BrokenCheckpoint(
+            f"it is signed by identity key {fingerprint.hex()}, which is not pinned: if `keys list` shows that as one"
+            " of before a rotation, name it with --pin beside the one in use, or make a new checkpoint"
+        )
     r, s = signed.signature[:_HALF_BYTES], signed.signature[_HALF_BYTES:]
     encoded = utils.encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
     try:

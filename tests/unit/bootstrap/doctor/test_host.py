@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from strongroom_service.bootstrap.doctor.findings import Outcome
-from strongroom_service.bootstrap.doctor.host import check_clock, check_core_dumps, check_memory_lock
+from strongroom_service.bootstrap.doctor.host import check_clock, check_core_dumps, check_memory_lock, check_room
 from strongroom_service.config.vault_file import ClockRules
 from strongroom_service.domain.clock import Discipline, Millis
 
@@ -55,3 +57,29 @@ def test_clock_that_nothing_keeps_right_is_told(*, synchronised: bool, required:
     rules = ClockRules(require_synchronised=required)
     found = check_clock(rules, read=lambda: Discipline(synchronised=synchronised, max_error=Millis(1)))
     assert found.outcome is outcome
+
+
+def room_of(**free_mib: int) -> Callable[[Path], os.statvfs_result]:
+    """Return a file system for each folder by its name; another is not there."""
+
+    def room(folder: Path) -> os.statvfs_result:
+        if folder.name not in free_mib:
+            raise FileNotFoundError
+        blocks = free_mib[folder.name] * 256
+        return os.statvfs_result((4_096, 4_096, 10**9, blocks, blocks, 10**6, 10**6, 10**6, 0, 255))
+
+    return room
+
+
+@pytest.mark.parametrize(
+    ("least", "outcome"), [(31, Outcome.FAIL), (32, Outcome.WARN), (511, Outcome.WARN), (512, Outcome.OK)]
+)
+def test_the_fullest_disk_decides_whether_there_is_room(least: int, outcome: Outcome) -> None:
+    folders = (Path("/data"), Path("/not-made-yet"), Path("/log"))
+    found = check_room(folders, room=room_of(data=9_000, log=least))
+    assert (found.check, found.outcome, found.found) == ("disk_room", outcome, f"/log has {least} MiB left")
+    assert bool(found.remedy) == (outcome is not Outcome.OK)
+
+
+def test_no_folder_at_all_is_no_finding_about_room() -> None:
+    assert check_room((Path("/nowhere"),), room=room_of()).outcome is Outcome.SKIP
