@@ -6,7 +6,14 @@ import os
 
 NOT_ROOT = os.geteuid() != 0
 collect_ignore = (
-    ["test_separate_users.py", "test_separate_users_keys.py", "test_separate_users_in_a_pod.py"] if NOT_ROOT else []
+    [
+        "test_separate_users.py",
+        "test_separate_users_keys.py",
+        "test_separate_users_diagnosis.py",
+        "test_separate_users_in_a_pod.py",
+    ]
+    if NOT_ROOT
+    else []
 )
 
 

@@ -138,7 +138,7 @@ def _kind(annotation: object) -> str:  # noqa: PLR0911  one line for each kind o
         return " or ".join(f'`"{value}"`' for value in get_args(annotation))
     if origin in {Union, types.UnionType}:
         return " or ".join(filter(None, (_kind(part) for part in get_args(annotation) if part is not types.NoneType)))
-    if origin is tuple:
+    if origin in {tuple, list}:
         return f"list: {_kind(get_args(annotation)[0])}"
     if origin is dict:
         return "table of texts"
