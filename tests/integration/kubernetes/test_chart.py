@@ -54,6 +54,10 @@ _UNSAFE: Final[Mapping[str, tuple[Mapping[str, Any], str]]] = {
         {"networkPolicy": {"hsm": {"peers": [{"ipBlock": {"cidr": "192.0.2.1/32"}}, {"podSelector": {"a": "b"}}]}}},
         "networkPolicy/hsm",
     ),
+    "one owner": (
+        {"owners": {"bundlesConfigMap": "b", "keysConfigMap": "k", "keyFiles": ["ada.pub"]}},
+        "two names or more in owners.keyFiles",
+    ),
     "an unknown value": ({"keeperz": {}}, "keeperz"),
 }
 
@@ -148,6 +152,21 @@ def test_service_takes_the_configuration_that_the_chart_writes(rendered: str, tm
     assert config.users.front_uid != config.users.keeper_uid
     assert config.health is not None
     assert len(load_tenants(tmp_path / "vault-tenants")) == 1
+
+
+def test_what_the_owners_signed_is_the_fronts_alone(tmp_path: Path) -> None:
+    owners = {"bundlesConfigMap": "signed", "keysConfigMap": "keys", "keyFiles": ["ada.pub", "grace.pub"]}
+    objects = _objects(_template(tmp_path, {"owners": owners}))
+    (tmp_path / "strongroom.toml").write_text(_one(objects, "ConfigMap")["data"]["strongroom.toml"], encoding="utf-8")
+    configured = load_vault_config(tmp_path / "strongroom.toml").owners
+    assert configured is not None
+    read = {str(configured.bundles_dir), *(str(path.parent) for path in configured.key_files)}
+    pod = _one(objects, "Deployment")["spec"]["template"]["spec"]
+    front, *others = ({each["mountPath"] for each in container["volumeMounts"]} for container in pod["containers"])
+    assert front >= read
+    assert not read & set().union(*others)
+    volumes = {each["name"]: each["configMap"]["name"] for each in pod["volumes"] if "configMap" in each}
+    assert (volumes["owner-bundles"], volumes["owner-keys"]) == ("signed", "keys")
 
 
 def test_pin_and_module_are_the_keepers_alone(rendered: str) -> None:

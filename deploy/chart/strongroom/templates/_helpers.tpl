@@ -103,6 +103,13 @@ pin_file = "/secrets/pin"
 {{ $name }} = {{ $value | toJson }}
 {{- end }}
 
+{{- if .Values.owners.bundlesConfigMap }}
+
+[owners]
+bundles_dir = "/etc/strongroom/owner-bundles"
+key_files = [{{ range $place, $name := .Values.owners.keyFiles }}{{ if $place }}, {{ end }}{{ printf "/etc/strongroom/owner-keys/%s" $name | toJson }}{{ end }}]
+{{- end }}
+
 [postgresql]
 single_node = {{ .Values.database.singleNode }}
 {{- range $table, $lines := $tables }}
