@@ -39,6 +39,7 @@
         ├── ModeAlready               the envelope is locked as asked already
         ├── NoSuchPasskey             the vault does not have the passkey that was named
         ├── MemoryFault               what the device remembers cannot be read or kept
+        │   └── MemoryBusy                another client on this device has it open
         └── AccountTokenMissing       there is no account token to send
 
 `WrongPrf` and its siblings (envelope.py), `AuthenticatorError` (authenticators/port.py) and `ArchiveError`
@@ -251,6 +252,10 @@ class NoSuchPasskey(DeviceError):
 
 class MemoryFault(DeviceError):
     """What this device remembers of a vault cannot be read, kept, or is in use by another process."""
+
+
+class MemoryBusy(MemoryFault):
+    """Another client on this device has the memory open."""
 
 
 class AccountTokenMissing(DeviceError):

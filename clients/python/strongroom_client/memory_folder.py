@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from strongroom_client.errors import MemoryFault
+from strongroom_client.errors import MemoryBusy, MemoryFault
 from strongroom_client.fields import encode_fields
 from strongroom_client.memory import AccountMemory, AccountRef, decode_memory, encode_memory
 from strongroom_client.receipts.format import FIRST, Entry, KeptLine, KeptReceipt, encode_line
@@ -70,7 +70,7 @@ class MemoryFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self.close()
-            raise MemoryFault("another client on this device is using this account's memory") from error
+            raise MemoryBusy("another client on this device is using this account's memory") from error
 
     def __enter__(self) -> Self:
         return self

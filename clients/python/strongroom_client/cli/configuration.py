@@ -21,6 +21,9 @@
     kind = "security-key"                  the one security key that is plugged in; or
     kind = "browser"                       passkeys of the browser's or a phone's, by the page below
 
+    [storage.s3]                           options of fsspec for s3://; likewise for other protocols. No secrets: those
+    endpoint_url = "https://s3.example"    stay where the provider's own tools look for them (~/.aws/credentials)
+
     [further_authenticator]                where `passkey add` makes the new passkey; as [authenticator]
 
 Relative paths start at the state folder. What is not known here is refused, not ignored.
@@ -29,7 +32,9 @@ Relative paths start at the state folder. What is not known here is refused, not
 from __future__ import annotations
 
 import os
+import re
 import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,10 +64,12 @@ _OPTIONAL = frozenset(
         "rp_id",
         "origin",
         "browser_page",
+        "storage",
         "authenticator",
         "further_authenticator",
     }
 )
+_SECRET = re.compile(r"key|secret|token|passw|credential|connection_string", re.IGNORECASE)
 _Value = TypeVar("_Value")
 
 
@@ -90,6 +97,7 @@ class Configuration:
     further_authenticator: AuthenticatorChoice
     memory_root: Path
     browser_page: str | None
+    storage: Mapping[str, Mapping[str, Any]]
 
 
 def default_state_folder() -> Path:
@@ -147,6 +155,7 @@ def _read(document: dict[str, Any], state: Path) -> Configuration:
         further_authenticator=_authenticator(_optional(document, "further_authenticator", dict), state, browser_page),
         memory_root=state / "memory",
         browser_page=browser_page,
+        storage=_storage(_optional(document, "storage", dict) or {}),
     )
 
 
@@ -198,6 +207,23 @@ def _page(page: str | None) -> str | None:
         return page if page is None or origin_of(page) else None
     except ValueError as error:
         raise ConfigurationFault(f"browser_page: {error}") from None
+
+
+def _storage(table: dict[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    for protocol, options in table.items():
+        if not isinstance(options, dict):
+            raise ConfigurationFault(f"storage.{protocol} must be a table")
+        for name in _names_in(options):
+            if _SECRET.search(name):
+                raise ConfigurationFault(f"storage.{protocol}.{name} looks like a secret: not in this file")
+    return table
+
+
+def _names_in(options: dict[str, Any]) -> Iterator[str]:
+    for name, value in options.items():
+        yield name
+        if isinstance(value, dict):
+            yield from _names_in(value)
 
 
 def _authenticator(table: dict[str, Any] | None, state: Path, browser_page: str | None) -> AuthenticatorChoice:

@@ -10,11 +10,13 @@ from typing import Final
 
 from strongroom_client.archive.errors import ArchiveDamaged, ArchiveLocked, RefusedEntry
 from strongroom_client.authenticators.port import AuthenticatorError
+from strongroom_client.cli.schedule import BackupUnderWay
 from strongroom_client.envelope import WrongPrf
 from strongroom_client.errors import (
     AccountTokenMissing,
     AccountTokenRejected,
     BeginAgain,
+    MemoryBusy,
     MustWait,
     NotProven,
     OutcomeUnknown,
@@ -54,13 +56,14 @@ MEANINGS: Final = {
     ExitCode.NO_PASSKEY: "the authenticator or its user did not do it, or it gave another secret than at enrollment",
     ExitCode.BAD_ARCHIVE: "the archive is damaged, refused, or made for other keys",
     ExitCode.FOUND_WRONG: "what was examined is not as it should be: receipts, history, doctor",
-    ExitCode.BUSY: "another run of this backup is under way",
+    ExitCode.BUSY: "another run on this device is in the way: the same backup, or whatever has the memory open",
 }
 
 _CODES: Final[tuple[tuple[tuple[type[Exception], ...], ExitCode], ...]] = (
     ((UnpinnedVault,), ExitCode.FAILED),  # nobody cheated: this device is not set up
     ((AccountTokenMissing, AccountTokenRejected), ExitCode.SIGN_IN),
     ((MustWait, BeginAgain, Unavailable, VaultFault), ExitCode.TRY_AGAIN),
+    ((BackupUnderWay, MemoryBusy), ExitCode.BUSY),
     ((OutcomeUnknown,), ExitCode.OUTCOME_UNKNOWN),
     ((NotProven,), ExitCode.NOT_PROVEN),
     ((AuthenticatorError, PrfUnavailable, PrfUnstable, WrongPrf), ExitCode.NO_PASSKEY),
