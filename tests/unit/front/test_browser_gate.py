@@ -62,14 +62,14 @@ async def test_who_is_no_page_gets_no_permission_for_one() -> None:
         (PAGE.encode(), PAGE.encode()),
     ],
 )
-@pytest.mark.parametrize("method", ["POST", "OPTIONS"])
-async def test_any_other_origin_is_refused_before_all_else(origins: tuple[bytes, ...], method: str) -> None:
+async def test_any_other_origin_is_refused_before_all_else(origins: tuple[bytes, ...]) -> None:
     bench = BrowserBench()
     headers = [*((b"origin", origin) for origin in origins), AUTHORIZATION, *JSON, *PREFLIGHT[1:]]
-    exchange = await bench.ask(Exchange(headers, (ASKED,), method=method))
-    assert (exchange.status, exchange.body) == (403, b"Forbidden\n")
-    assert [name for name in exchange.answer if name.startswith(b"access-control-")] == []
-    assert bench.turned_away(NotServed.ORIGIN) == 1
+    for method in ("POST", "OPTIONS"):
+        exchange = await bench.ask(Exchange(headers, (ASKED,), method=method))
+        assert (exchange.status, exchange.body) == (403, b"Forbidden\n")
+        assert [name for name in exchange.answer if name.startswith(b"access-control-")] == []
+    assert bench.turned_away(NotServed.ORIGIN) == 2
     assert bench.handled("OK") == 0
 
 
