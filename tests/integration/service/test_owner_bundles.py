@@ -83,6 +83,8 @@ def test_client_that_pins_owners_alone_goes_on_when_the_identity_is_replaced(
         client.enroll(resident.passkey(), user_name="alice")
 
     new = did(vault, "keys", "rotate", "identity")[-1].rpartition(" ")[2]
+    early = strongroomd(vault.files.config_file, "keys", "rotate", "identity", "--clients-pin", new)
+    assert (early.code, "the owners have not signed for strongroom-identity-2" in early.errors) == (1, True)
     hand_out(vault, owners)
     did(vault, "keys", "rotate", "identity", "--clients-pin", new)
     assert vault.files.identity_fingerprint == new
