@@ -77,17 +77,19 @@ class RunningBackend:
 
 
 @contextmanager
-def running_backend(vault: DevelopmentVault, folder: Path) -> Iterator[RunningBackend]:
-    """Serve the backend of the vault's tenant, with the user alice."""
-    (port,) = free_ports(1)
+def running_backend(
+    vault: DevelopmentVault, folder: Path, *, port: int | None = None, page_folder: Path | None = None
+) -> Iterator[RunningBackend]:
+    """Serve the backend of the vault's tenant, with the user alice; by default a page that does nothing, anywhere."""
+    port = port or free_ports(1)[0]
     _run("add-user", folder / "users.toml", "alice", words=f"{PASSWORD}\n")
-    _write_page(folder / "page")
+    page = page_folder or _page_in(folder / "page")
     (folder / "well-known").mkdir()
     (folder / "well-known" / "webauthn").write_text('{"origins": ["https://notes.example"]}')
     settings = {
         "origin": f"http://localhost:{port}",
         "port": port,
-        "page_folder": "page",
+        "page_folder": str(page),
         "users_file": "users.toml",
         "signing_key_file": str(vault.files.folder / "tenant-key.pem"),
         "well_known_folder": "well-known",
@@ -96,7 +98,7 @@ def running_backend(vault: DevelopmentVault, folder: Path) -> Iterator[RunningBa
         "audience": AUDIENCE,
         "issuer": vault.tenant.issuer,
         "tenant": vault.tenant.name,
-        "browser_url": "http://localhost:8443",
+        "browser_url": vault.files.browser_url or "http://localhost:8443",
         "pins": list(vault.pins),
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
@@ -117,10 +119,11 @@ def _run(*command: str | Path, words: str = "") -> str:
     return subprocess.run([*_COMMAND, *command], input=words, capture_output=True, text=True, check=True).stdout
 
 
-def _write_page(folder: Path) -> None:
+def _page_in(folder: Path) -> Path:
     folder.mkdir()
     (folder / "index.html").write_text('<meta name="strongroom-settings" content="{{settings}}" />')
     (folder / "page.js").write_text("")
+    return folder
 
 
 def _wait(backend: RunningBackend, process: subprocess.Popen[bytes]) -> None:

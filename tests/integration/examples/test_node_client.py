@@ -33,7 +33,7 @@ from tests.fakes.relay import Cheat, relayed
 _EXAMPLE: Final = Path(__file__).parents[3] / "clients" / "examples" / "node"
 _NODE: Final = Path(sys.executable).with_name("node")
 _REFUSED: Final = 1
-_NOT_PROVEN: Final = 3
+_NOT_PROVEN: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@
  *     node src/main.ts restore STATE ARCHIVE FOLDER
  *
  * STATE is a folder with vault.json (src/state.ts). Exit codes: 0 done; 1 refused or failed; 2 wrong usage;
- * 3 the vault's answer is not proven, so that nothing went on from there.
+ * 5 the vault's answer is not proven, so that nothing went on from there.
  */
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -65,7 +65,7 @@ async function main([name = "", folder, ...operands]: string[]): Promise<number>
     return 0;
   } catch (error) {
     console.error(explain(error as Error));
-    return error instanceof NotProven ? 3 : 1;
+    return error instanceof NotProven ? 5 : 1;
   } finally {
     vault.close();
   }
