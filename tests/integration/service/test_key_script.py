@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -22,7 +24,7 @@ from strongroom_service.bootstrap.key_script import STEPS
 from strongroom_service.config.key_transcript import TRANSCRIPT_LABEL, Transcript, read_transcript
 from strongroom_service.config.owner_keys import encode_public_key, sign_digest
 from strongroom_service.config.signed_document import sign_document
-from strongroom_service.config.token_proof import load_token_proof
+from strongroom_service.config.token_proof import ProofKind, load_token_proof
 from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.errors import Misconfigured
 
@@ -82,6 +84,62 @@ def test_ceremony_makes_keys_and_proves_an_encrypted_copy(vault: DevelopmentVaul
     verified = subprocess.run(verify, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     assert verified.returncode == 0, verified.stderr
     assert "6 steps before Ada, Grace" in verified.stdout
+
+
+def beside(vault: DevelopmentVault, place: Path, *, serial: bytes | None) -> Path:
+    """Copy the token's folder, as a vendor's cloning would its keys, under another serial; return a file that names it.
+
+    SoftHSM keeps the serial as text beside the token's label; keys do not depend on it.
+    """
+    tokens = place / "tokens"
+    shutil.copytree(vault.files.folder / "token" / "tokens", tokens)
+    [names] = tokens.rglob("token.object")
+    first = names.parent.name.replace("-", "")[-16:].encode("ascii")
+    content = names.read_bytes()
+    assert content.count(first) == 1
+    names.write_bytes(content.replace(first, serial or first))
+    conf = place / "softhsm2.conf"
+    conf.write_text(f"directories.tokendir = {tokens}\nobjectstore.backend = file\n", encoding="utf-8")
+    second = vault.files.folder / "second.toml"
+    text = vault.files.config_file.read_text(encoding="utf-8")
+    changed = re.sub(r"^SOFTHSM2_CONF = .*$", f'SOFTHSM2_CONF = "{conf}"', text, flags=re.MULTILINE)
+    assert changed != text
+    second.write_text(changed, encoding="utf-8")
+    return second
+
+
+def test_second_token_with_the_keys_is_proven_and_takes_the_firsts_place(
+    vault: DevelopmentVault, tmp_path: Path
+) -> None:
+    vault.init()
+    second = beside(vault, tmp_path, serial=b"00c0ffee00c0ffee")
+    done = ceremony(vault, "--second-config", str(second))
+    assert done.returncode == 0, done.stderr
+    [proof_file], [_] = left_by(vault)
+    proof = load_token_proof(proof_file).body
+    assert (proof.kind, set(proof.check_values)) == (ProofKind.SECOND_TOKEN, LABELS)
+    assert (proof.second.serial, proof.copy_sha256) == ("00c0ffee00c0ffee", "")
+    assert proof.first.serial != proof.second.serial
+    shutil.rmtree(vault.files.folder / "token" / "tokens")
+    found = {each["check"]: each["outcome"] for each in json.loads(run("doctor", second, "--output", "json").stdout)}
+    assert [found[check] for check in ("token_login", "key_attributes", "check_values")] == ["ok"] * 3
+    lost = {
+        each["check"]: each["outcome"]
+        for each in json.loads(run("doctor", vault.files.config_file, "--output", "json").stdout)
+    }
+    assert lost["module"] == "fail"  # control: the first is gone
+
+
+def test_first_token_by_another_path_is_no_second(vault: DevelopmentVault, tmp_path: Path) -> None:
+    vault.init()
+    done = ceremony(vault, "--second-config", str(beside(vault, tmp_path, serial=None)))
+    assert (done.returncode, left_by(vault)) == (1, ([], []))
+    assert "it is the first, or a copy of its folder, which --copy-to proves" in done.stderr
+
+
+def run(command: str, config_file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-m", "strongroom_service.cli.main", command, "--config", str(config_file), *options]
+    return subprocess.run(program, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
 
 
 def test_second_token_without_the_keys_is_not_proven(vault: DevelopmentVault, tmp_path: Path) -> None:
