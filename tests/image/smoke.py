@@ -51,7 +51,13 @@ def say(*words: object) -> None:
 
 def _run(*command: str | Path, stdin: str | None = None) -> str:
     done = subprocess.run(
-        [*map(str, command)], input=stdin, check=False, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS
+        [*map(str, command)],
+        input=stdin,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_SECONDS,
+        start_new_session=True,  # Ctrl-C is for us, who remove what is there, not for the command that removes it
     )
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(map(str, command))}: {done.stdout}{done.stderr}")
@@ -170,43 +176,52 @@ def _restore(files: VaultFiles, port: int) -> None:
         raise RuntimeError("what was stored is not what was released")
 
 
+def _play(held: contextlib.ExitStack) -> None:
+    server = held.enter_context(own_postgres())
+    folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="strongroom-smoke-")))
+    database = server.create_database()
+    with psycopg.connect(server.url(database), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {SERVICE_ROLE} LOGIN".encode())
+    migrate(server.url(database), "--unverified-transport")
+    url = server.url(database, user=SERVICE_ROLE)
+    shape = VaultShape(settings={"database": url, "data_dir": "data"}, postgresql={"single_node": True})
+    files = make_files(folder / "vault", shape)
+    DevelopmentVault(files).init()
+    _make_token_volume(files, held)
+    for name in _SHARED:
+        _make_shared_volume(name, held)
+    for name, content in _secrets(files):
+        # As they are: podman 4 does not decode what Kubernetes has in base64.
+        data = {key: value.decode() for key, value in content.items()}
+        document = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
+        _podman("secret", "create", name, "-", stdin=json.dumps(document))
+        held.callback(_podman, "secret", "rm", name)
+    first, second, third = free_ports(3)
+    manifest = folder / "pod.yaml"
+    manifest.write_text(_rendered(_values(files, url, (first, second, third)), folder), encoding="utf-8")
+    held.callback(_remove_volumes_but, _podman("volume", "ls", "--quiet").split())
+    held.callback(_podman, "pod", "rm", "--force", "--ignore", "--time", "5", "smoke-pod-0")
+    say(_podman("kube", "play", "--network", "host", manifest))
+    try:
+        _restore(files, first)
+    except BaseException:
+        for name in _podman("ps", "--all", "--format", "{{.Names}}").split():
+            say(name, subprocess.run(["podman", "logs", name], check=False, capture_output=True, text=True))
+        raise
+    say(_podman("ps", "--format", "{{.Names}} {{.Status}}"))
+    say("The pod that the chart renders serves: enrolled, stored, restored.")
+
+
 def main() -> int:
     """Run it; 0 if the envelope came back."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was made is removed
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(143))  # so that what was made is removed
     with contextlib.ExitStack() as held:
-        server = held.enter_context(own_postgres())
-        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="strongroom-smoke-")))
-        database = server.create_database()
-        with psycopg.connect(server.url(database), autocommit=True) as connection:
-            connection.execute(f"CREATE ROLE {SERVICE_ROLE} LOGIN".encode())
-        migrate(server.url(database), "--unverified-transport")
-        url = server.url(database, user=SERVICE_ROLE)
-        shape = VaultShape(settings={"database": url, "data_dir": "data"}, postgresql={"single_node": True})
-        files = make_files(folder / "vault", shape)
-        DevelopmentVault(files).init()
-        _make_token_volume(files, held)
-        for name in _SHARED:
-            _make_shared_volume(name, held)
-        for name, content in _secrets(files):
-            # As they are: podman 4 does not decode what Kubernetes has in base64.
-            data = {key: value.decode() for key, value in content.items()}
-            document = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
-            _podman("secret", "create", name, "-", stdin=json.dumps(document))
-            held.callback(_podman, "secret", "rm", name)
-        first, second, third = free_ports(3)
-        manifest = folder / "pod.yaml"
-        manifest.write_text(_rendered(_values(files, url, (first, second, third)), folder), encoding="utf-8")
-        held.callback(_remove_volumes_but, _podman("volume", "ls", "--quiet").split())
-        held.callback(_podman, "pod", "rm", "--force", "--ignore", "--time", "5", "smoke-pod-0")
-        say(_podman("kube", "play", "--network", "host", manifest))
         try:
-            _restore(files, first)
-        except BaseException:
-            for name in _podman("ps", "--all", "--format", "{{.Names}}").split():
-                say(name, subprocess.run(["podman", "logs", name], check=False, capture_output=True, text=True))
-            raise
-        say(_podman("ps", "--format", "{{.Names}} {{.Status}}"))
-        say("The pod that the chart renders serves: enrolled, stored, restored.")
+            _play(held)
+        finally:  # a second signal would leave half of it behind
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+                signal.signal(number, signal.SIG_IGN)
     return 0
 
 

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+_KUBE = ".venv-kube"
 SOURCES = ("service", "clients/python", "clients/examples/app-backend", "protos/gen/python")
 PACKAGES = ("strongroom_service", "strongroom_client", "app_backend", "strongroom")
 TEST_SECONDS = 300
@@ -90,6 +91,8 @@ def copy_tree(names: Sequence[str], scratch: Path) -> None:
         shutil.copy2(ROOT / name, scratch / name)
     for lock in (Path(name) for name in names if Path(name).name == "package-lock.json"):
         (scratch / lock).with_name("node_modules").symlink_to((ROOT / lock).with_name("node_modules"))
+    if (ROOT / _KUBE).exists():  # the chart's tests find their tools in the tree they are of
+        (scratch / _KUBE).symlink_to((ROOT / _KUBE).resolve())
 
 
 def environment(scratch: Path) -> dict[str, str]:

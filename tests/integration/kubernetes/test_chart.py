@@ -256,6 +256,18 @@ def test_every_container_is_restricted(rendered: str) -> None:
             assert context["seccompProfile"] == {"type": "RuntimeDefault"}
 
 
+def test_prometheus_rule_is_the_rules_that_promtool_tests(rendered: str, tmp_path: Path) -> None:
+    rule = _one(_objects(rendered), "PrometheusRule")
+    (rules,) = _objects((_ROOT / "deploy/prometheus/rules.yaml").read_text(encoding="utf-8"))
+    assert rule["spec"] == rules
+    alerts = {each["alert"] for group in rules["groups"] for each in group["rules"] if "alert" in each}
+    assert len(alerts) > 15
+    runbooks = (_ROOT / "docs/runbooks.md").read_text(encoding="utf-8")
+    assert all(f"\n## {alert}\n" in runbooks for alert in alerts)
+    without = _objects(_template(tmp_path, {"monitoring": {"prometheusRule": {"enabled": False}}}))
+    assert not [each for each in without if each["kind"] == "PrometheusRule"]
+
+
 def test_keeper_outlives_the_fronts_drain(rendered: str) -> None:
     objects = _objects(rendered)
     pod = _one(objects, "Deployment")["spec"]["template"]["spec"]
