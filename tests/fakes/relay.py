@@ -11,8 +11,8 @@ import grpc
 
 from deploy.development.environment import DevelopmentVault
 
-Cheat: TypeAlias = Callable[[bytes], bytes]
-"""Makes the serialized response that the client gets of the one that the vault gave."""
+Cheat: TypeAlias = Callable[[bytes], bytes | None]
+"""Makes the serialized response that the client gets of the one that the vault gave; None where it gets none."""
 
 _CALL_SECONDS = 20.0
 
@@ -43,8 +43,11 @@ class _Relay(grpc.GenericRpcHandler):
         cheat = self._cheats.get(method.rpartition("/")[2])
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(method)
 
-        def answer(request: bytes, _: grpc.ServicerContext) -> bytes:
+        def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
             given = call(request, timeout=_CALL_SECONDS, metadata=metadata)
-            return given if cheat is None else cheat(given)
+            told = given if cheat is None else cheat(given)
+            if told is None:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "lost")
+            return told
 
         return grpc.unary_unary_rpc_method_handler(answer)

@@ -135,6 +135,9 @@ def test_node_and_python_open_each_others_envelopes_and_archives(device: Device,
     write_archive(source=notes, target=of_python, recipients=(memory.archive_recipient,), progress=SilentProgress())
     device.done("restore", of_python, tmp_path / "by-node")
     assert (tmp_path / "by-node" / "deep" / "note").read_text() == "remember"
+    of_python.write_bytes(of_python.read_bytes()[:-1])
+    assert device.run("restore", of_python, tmp_path / "cut-short").returncode == _REFUSED
+    assert not (tmp_path / "cut-short").exists()
 
 
 def test_renewal_is_given_up_where_another_device_came_between(device: Device, tmp_path: Path) -> None:
@@ -232,6 +235,35 @@ def test_front_that_cheats_is_found_out(
         ended = device.run("enroll", tmp_path / "paper")
     assert (ended.returncode, ended.stderr) == (_NOT_PROVEN, f"NOT PROVEN: {told}\n")
     assert device.passkeys.exists() is signed
+
+
+def test_vault_that_went_back_is_not_gone_on_with(device: Device, tmp_path: Path) -> None:
+    device.done("enroll", tmp_path / "paper")
+
+    def older(statement: ceremony_pb2.Statement) -> None:
+        statement.version -= 1
+
+    with relayed(device.vault, {"BeginCeremony": _stated(older)}) as address:
+        device.settle(address=address)
+        ended = device.run("renew")
+    assert ended.returncode == _NOT_PROVEN
+    assert ended.stderr == "NOT PROVEN: the vault went back: it has lost what this device knows of it\n"
+
+
+def test_answers_that_are_lost_are_given_again_at_no_attempt(device: Device, tmp_path: Path) -> None:
+    lost: list[bytes] = []
+
+    def loses_the_first(response: bytes) -> bytes | None:
+        lost.append(response)
+        return None if len(lost) == 1 else response
+
+    with relayed(device.vault, {"StoreEnvelope": loses_the_first}) as address:
+        device.settle(address=address)
+        device.done("enroll", tmp_path / "paper")
+    with device.python_client(tmp_path / "memory") as python:
+        assert [event.kind for event in python.history()] == ["release", "store", "register"]
+    first, again = (vault_service_pb2.StoreEnvelopeResponse.FromString(response) for response in lost)
+    assert first.reply == again.reply
 
 
 def test_front_that_does_not_cheat_is_not_noticed(device: Device, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 /** The vault as this client uses it: enroll, store, release. Each step is that of docs/protocol.md, section 4. */
 import { randomBytes } from "node:crypto";
-import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import { setTimeout } from "node:timers/promises";
+import { Client, credentials, Metadata, status, type ServiceError } from "@grpc/grpc-js";
 import type { MethodDefinition } from "@grpc/proto-loader";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { checkBundle, checkCeremony, checkGoesOn, checkReceipt, require, type Bundle, type Ceremony } from "./checks.ts";
@@ -16,6 +17,8 @@ const MODE = "MODE_PRF";
 const SUITE = "HPKE_SUITE_X25519_SHA256_AES256GCM";
 const ES256 = -7;
 const CALL_MILLISECONDS = 20_000;
+const RESEND_MILLISECONDS = [200, 800, 2_000];
+const UNANSWERED = [status.UNAVAILABLE, status.DEADLINE_EXCEEDED];
 
 interface Service {
   bundle: Bundle;
@@ -149,7 +152,7 @@ export class Vault {
   /** Complete a ceremony; return the reply, once the receipt is known to be the vault's over it and this challenge. */
   async #complete(rpc: string, receiptFor: string, { ceremony, challenge, version }: Ceremony, rest: object): Promise<Buffer> {
     const { bundle } = await this.#service();
-    const answer = await this.#call<protos.SignedReply>(rpc, { ceremony, ...rest });
+    const answer = await this.#callUntilAnswered<protos.SignedReply>(rpc, { ceremony, ...rest });
     const position = checkReceipt(answer, receiptFor, challenge, bundle);
     require(position.version === version + 1n, "the receipt's version is not the one that this ceremony made");
     checkGoesOn(position, this.#memory.position);
@@ -174,6 +177,19 @@ export class Vault {
     this.#state.save(this.#memory);
     this.#described = { bundle, rpId, origin };
     return this.#described;
+  }
+
+  /** Until a ceremony ends the vault gives the same completion the same answer again, at no prompt and no attempt. */
+  async #callUntilAnswered<Answer>(rpc: string, request: object): Promise<Answer> {
+    for (const pause of RESEND_MILLISECONDS) {
+      try {
+        return await this.#call<Answer>(rpc, request);
+      } catch (error) {
+        if (!UNANSWERED.includes((error as ServiceError).code)) throw error;
+        await setTimeout(pause);
+      }
+    }
+    return await this.#call<Answer>(rpc, request);
   }
 
   #call<Answer>(rpc: string, request: object): Promise<Answer> {
