@@ -21,6 +21,7 @@ import { askHistory, askVault } from "./flows/reading.ts";
 import { setRecovery, type RecoveryChange } from "./flows/recovering.ts";
 import { release, type Released } from "./flows/releasing.ts";
 import { removePasskey } from "./flows/removing.ts";
+import { changeMode, renamePasskey, renew, type Renewal } from "./flows/renewing.ts";
 import type { By } from "./flows/signing.ts";
 import { store, type Stored } from "./flows/storing.ts";
 import { decodeMemory, nothingRemembered, type AccountMemory, type AccountRef } from "./memory.ts";
@@ -63,6 +64,16 @@ export interface ClientSettings {
 export interface Choice {
   readonly mode?: Mode;
   readonly by?: RecoveryKey;
+}
+
+/** A passkey to be added. */
+export interface AdditionChoice {
+  /** Shown beside the passkey, on the device that keeps it. */
+  readonly userName: string;
+  /** What its owner calls it, in the envelope; it may have none. */
+  readonly name?: string;
+  /** Where it is made; else on this client's own. */
+  readonly further?: Authenticator;
 }
 
 /**
@@ -159,9 +170,24 @@ export class StrongroomClient {
   }
 
   /** Add a passkey, on the `further` authenticator or else this client's own, by a passkey or the recovery key. */
-  addPasskey(choice: Choice & { readonly userName: string; readonly further?: Authenticator }): Promise<Addition> {
-    const { userName, mode, further = this.#settings.authenticator } = choice;
-    return this.#run((session) => addPasskey(session, this.#by(choice), { further, userName, mode }));
+  addPasskey(choice: Choice & AdditionChoice): Promise<Addition> {
+    const { userName, name = "", mode, further = this.#settings.authenticator } = choice;
+    return this.#run((session) => addPasskey(session, this.#by(choice), { further, userName, name, mode }));
+  }
+
+  /** Give a passkey a name, or with an empty one take it away. */
+  renamePasskey(credentialId: Uint8Array, name: string, { mode }: { mode?: Mode } = {}): Promise<Stored> {
+    return this.#run((session) => renamePasskey(session, this.#settings.authenticator, { credentialId, name, mode }));
+  }
+
+  /** Take a fresh archive key for what is backed up from now on. */
+  renew({ mode }: { mode?: Mode } = {}): Promise<Renewal> {
+    return this.#run((session) => renew(session, this.#settings.authenticator, mode));
+  }
+
+  /** Lock the envelope in another mode; archives stay as they are. `mode` is that of before, as elsewhere. */
+  changeMode(to: Mode, { mode }: { mode?: Mode } = {}): Promise<Stored> {
+    return this.#run((session) => changeMode(session, this.#settings.authenticator, { to, mode }));
   }
 
   /** Remove a passkey by another one; backups from here then use a fresh key. */

@@ -2,6 +2,7 @@
 
 import { create, type DescEnum } from "@bufbuild/protobuf";
 
+import { toHex } from "./bytes.ts";
 import { ReplyMismatch } from "./errors.ts";
 import { EventKindSchema, EventOutcomeSchema, SweptSchema, type Event } from "./gen/strongroom/v1/event_pb.js";
 import {
@@ -53,6 +54,8 @@ export interface Service {
 /** One passkey of the record. */
 export interface Passkey {
   readonly credentialId: Uint8Array;
+  /** What its owner calls it, as the envelope last opened here has it. */
+  readonly name: string | undefined;
   readonly createdAt: Millis;
   /** Undefined before its first assertion. */
   readonly lastUsedAt: Millis | undefined;
@@ -170,15 +173,20 @@ export function policyMessage(policy: Policy): PolicyMessage {
   });
 }
 
-/** The record in `reply`, whose receipt speaks of `position`. Throws ReplyMismatch where a time in it is not one. */
-export function describeVault(reply: VaultReply, position: Position): VaultStatus {
+/**
+ * The record in `reply`, whose receipt speaks of `position`; `names` of passkeys by credential id (hex).
+ *
+ * Throws ReplyMismatch where a time in it is not one.
+ */
+export function describeVault(reply: VaultReply, position: Position, names: ReadonlyMap<string, string>): VaultStatus {
+  const named = (one: Credential): Passkey => ({ ...passkey(one), name: names.get(toHex(one.credentialId)) });
   return {
     state: word(VaultStateSchema, reply.state),
     version: position.version,
     chainHead: position.chainHead,
     life: reply.life,
     mode: word(ModeSchema, reply.mode),
-    passkeys: reply.credentials.map(passkey),
+    passkeys: reply.credentials.map(named),
     hasRecoveryKey: reply.recoveryPublicKey.length > 0,
     archives: reply.archives.map(archive),
     attemptsLeft: reply.attemptsLeft,
@@ -234,6 +242,7 @@ function setAside(message: SetAsideMessage): SetAside {
 function passkey(credential: Credential): Passkey {
   return {
     credentialId: credential.credentialId,
+    name: undefined,
     createdAt: millisOf(credential.createTime, otherwise),
     lastUsedAt: optionalMillis(credential.lastUseTime, otherwise),
     aaguid: credential.aaguid,

@@ -1,15 +1,18 @@
 /**
- * What an envelope holds, and its bytes: format 1, strict and canonical, as in docs/protocol.md section 8.
+ * What an envelope holds, and its bytes: strict and canonical, as in docs/protocol.md section 8. Format 1, or 2 where a
+ * passkey has a name.
  *
  * One content has one encoding: the decoder encodes what it has read again and refuses any difference.
- * tests/vectors/envelope.json holds examples.
+ * tests/vectors/envelope.json and envelope_names.json hold examples.
  */
 
 import { AgeKeyError, ArchiveIdentity, decodeRecipient, encodeRecipient } from "./age-keys.ts";
 import { compare, equal, toHex, utf8 } from "./bytes.ts";
 import { decodeFields, encodeFields, toInteger } from "./fields.ts";
+import { checkName } from "./passkey-names.ts";
 
 const LABEL = "strongroom/v1/envelope-content";
+const NAMED_LABEL = "strongroom/v1/envelope-content-named";
 const MAX_CREDENTIAL_ID_BYTES = 1023; // WebAuthn Level 3, section 5.8.3 and the limit in 7.1
 
 /** Root of what can be wrong with an envelope. */
@@ -28,6 +31,12 @@ export interface PasskeyRecipient {
   readonly recipient: string;
 }
 
+/** What a person calls a passkey: its id (1 to 1023 bytes), and a name as passkey-names.ts allows it. */
+export interface PasskeyName {
+  readonly credentialId: Uint8Array;
+  readonly name: string;
+}
+
 /** What the client gives the vault to keep. */
 export interface EnvelopeContent {
   /** Newest first, at least one; new archives go to the first one's recipient. */
@@ -36,6 +45,8 @@ export interface EnvelopeContent {
   readonly passkeyRecipients: readonly PasskeyRecipient[];
   /** `age1...` of the recovery key in force. */
   readonly recoveryRecipient: string;
+  /** Of passkeys that have one, in rising order of credential id likewise. */
+  readonly passkeyNames: readonly PasskeyName[];
 }
 
 /** Put passkeys in their one order and refuse what has no encoding. Throws RangeError, of which AgeKeyError is one. */
@@ -44,18 +55,35 @@ export function envelopeContent(content: EnvelopeContent): EnvelopeContent {
     compare(one.credentialId, other.credentialId),
   );
   const ids = passkeyRecipients.map((passkey) => toHex(passkey.credentialId));
+  const passkeyNames = content.passkeyNames.toSorted((one, other) => compare(one.credentialId, other.credentialId));
+  const names = passkeyNames.map(({ credentialId }) => toHex(credentialId));
   if (content.archiveIdentities.length === 0) {
     throw new RangeError("an envelope holds at least one archive identity");
   }
-  if (repeats(ids) || repeats(content.archiveIdentities.map((identity) => toHex(identity.reveal())))) {
+  if (
+    repeats(ids) ||
+    repeats(names) ||
+    repeats(content.archiveIdentities.map((identity) => toHex(identity.reveal())))
+  ) {
     throw new RangeError("an envelope names each archive identity and each credential once");
   }
-  if (passkeyRecipients.some(({ credentialId: { length } }) => length < 1 || length > MAX_CREDENTIAL_ID_BYTES)) {
+  if (
+    [...passkeyRecipients, ...passkeyNames].some(
+      ({ credentialId: { length } }) => length < 1 || length > MAX_CREDENTIAL_ID_BYTES,
+    )
+  ) {
     throw new RangeError(`a credential id has 1 to ${MAX_CREDENTIAL_ID_BYTES} bytes`);
   }
-  const ordered = { ...content, passkeyRecipients };
+  const ordered = { ...content, passkeyRecipients, passkeyNames };
   recipientsOf(ordered).forEach(decodeRecipient);
+  passkeyNames.forEach(({ name }) => checkName(name));
   return ordered;
+}
+
+/** The content with `name` for that passkey; with none where it is empty. */
+export function naming(content: EnvelopeContent, credentialId: Uint8Array, name: string): EnvelopeContent {
+  const others = content.passkeyNames.filter((one) => !equal(one.credentialId, credentialId));
+  return { ...content, passkeyNames: name === "" ? others : [...others, { credentialId, name }] };
 }
 
 /** Every recipient that the envelope is encrypted to: each passkey's and the recovery key's. */
@@ -65,13 +93,16 @@ export function recipientsOf(content: EnvelopeContent): string[] {
 
 /** The one encoding of `content`: secret bytes. */
 export function encodeContent(content: EnvelopeContent): Uint8Array {
+  const names = content.passkeyNames;
   return encodeFields(
-    LABEL,
+    names.length > 0 ? NAMED_LABEL : LABEL,
     content.archiveIdentities.length,
     ...content.archiveIdentities.map((identity) => identity.reveal()),
     content.passkeyRecipients.length,
     ...content.passkeyRecipients.flatMap((passkey) => [passkey.credentialId, decodeRecipient(passkey.recipient)]),
     decodeRecipient(content.recoveryRecipient),
+    ...(names.length > 0 ? [names.length] : []),
+    ...names.flatMap(({ credentialId, name }) => [credentialId, utf8(name)]),
   );
 }
 
@@ -82,7 +113,7 @@ export function decodeContent(encoded: Uint8Array): EnvelopeContent {
     content = read(decodeFields(encoded));
   } catch (error) {
     if (error instanceof RangeError || error instanceof AgeKeyError) {
-      throw new EnvelopeCorrupt("envelope content is not in format 1");
+      throw new EnvelopeCorrupt("envelope content is in no format that this client knows");
     }
     throw error;
   }
@@ -110,12 +141,24 @@ function read(fields: readonly Uint8Array[]): EnvelopeContent {
     }
     return items;
   };
-  if (!equal(next(), utf8(LABEL))) {
+  const label = next();
+  const isNamed = equal(label, utf8(NAMED_LABEL));
+  if (!isNamed && !equal(label, utf8(LABEL))) {
     throw new RangeError("another label");
   }
   const archiveIdentities = list(() => new ArchiveIdentity(next()));
   const passkeyRecipients = list(() => ({ credentialId: next(), recipient: encodeRecipient(next()) }));
-  return envelopeContent({ archiveIdentities, passkeyRecipients, recoveryRecipient: encodeRecipient(next()) });
+  const recoveryRecipient = encodeRecipient(next());
+  const passkeyNames = isNamed ? list(() => ({ credentialId: next(), name: textOf(next()) })) : [];
+  return envelopeContent({ archiveIdentities, passkeyRecipients, recoveryRecipient, passkeyNames });
+}
+
+function textOf(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new RangeError("a name is not UTF-8");
+  }
 }
 
 function repeats(values: readonly string[]): boolean {

@@ -34,6 +34,8 @@
  *     └── DeviceError               this device: its memory, its authenticator's abilities, its settings
  *         ├── PrfUnavailable            the passkey gives no PRF output
  *         ├── PrfUnstable               the passkey's PRF gave two different outputs
+ *         ├── NoSuchPasskey             the vault does not have the passkey that was named
+ *         ├── ModeAlready               the envelope is locked as asked already
  *         ├── NewestUnopened            what opened is not the newest envelope, which a change would go by
  *         ├── MemoryFault               what the device remembers cannot be read or kept
  *         └── AccountTokenMissing       there is no account token to send
@@ -252,6 +254,16 @@ export class PrfUnavailable extends DeviceError {
 /** The passkey's PRF gave two different outputs for one input: an envelope locked with it might never open. */
 export class PrfUnstable extends DeviceError {
   override name = "PrfUnstable";
+}
+
+/** The vault does not have the passkey that was named. */
+export class NoSuchPasskey extends DeviceError {
+  override name = "NoSuchPasskey";
+}
+
+/** There is nothing to move: the envelope is locked in that mode already. */
+export class ModeAlready extends DeviceError {
+  override name = "ModeAlready";
 }
 
 /** An older envelope opened, the newest did not: a change that goes by the older one could lose what is new. */

@@ -31,7 +31,7 @@ export {
   type CreationRequest,
 } from "./authenticators/port.ts";
 export { SecretBytes, toHex } from "./bytes.ts";
-export { StrongroomClient, type Choice, type ClientSettings } from "./client.ts";
+export { StrongroomClient, type AdditionChoice, type Choice, type ClientSettings } from "./client.ts";
 export { ConnectConnection, type AccountTokenSource, type Connection } from "./connection.ts";
 export type {
   HistoryEvent,
@@ -43,18 +43,26 @@ export type {
   StoredArchive,
   VaultStatus,
 } from "./descriptions.ts";
-export { EnvelopeCorrupt, EnvelopeError, type EnvelopeContent, type PasskeyRecipient } from "./envelope-content.ts";
+export {
+  EnvelopeCorrupt,
+  EnvelopeError,
+  type EnvelopeContent,
+  type PasskeyName,
+  type PasskeyRecipient,
+} from "./envelope-content.ts";
 export { EnvelopeTooLarge, WrongEnvelopeMode, WrongPrf } from "./envelope.ts";
 export * from "./errors.ts";
 export type { Addition } from "./flows/adding.ts";
 export type { Enrollment, EnrollmentChoice } from "./flows/enrolling.ts";
 export type { RecoveryChange } from "./flows/recovering.ts";
+export type { Renewal } from "./flows/renewing.ts";
 export type { OpenedEnvelope, Released } from "./flows/releasing.ts";
 export type { Stored } from "./flows/storing.ts";
 export type { AccountMemory, AccountRef } from "./memory.ts";
 export { IndexedDbStore, InMemoryStore, type MemoryChange, type MemoryStore } from "./memory-stores.ts";
 export type { Mode } from "./modes.ts";
 export type { Notice, NoticeKind } from "./notices.ts";
+export { BadPasskeyName, checkName } from "./passkey-names.ts";
 export { parseRecoveryKey, RecoveryKey, RecoveryKeyTypo } from "./recovery-key.ts";
 export type { Millis } from "./timestamps.ts";
 export type { Trust } from "./verification/bundles.ts";

@@ -1,5 +1,5 @@
 /**
- * What a device remembers of one account's vault, as a value and as JSON: schema 3 of docs/protocol.md section 8, byte
+ * What a device remembers of one account's vault, as a value and as JSON: schema 4 of docs/protocol.md section 8, byte
  * for byte what the Python client reads.
  *
  * It holds no secret. Version and chain head come from verified receipts and signed answers only, never from a
@@ -10,6 +10,7 @@ import { decodeRecipient } from "./age-keys.ts";
 import { toHex } from "./bytes.ts";
 import { MemoryFault } from "./errors.ts";
 import type { Mode } from "./modes.ts";
+import { checkName } from "./passkey-names.ts";
 import { NOTHING_PENDING, type Pending } from "./pending.ts";
 import { bigCount, count, elements, mapping, members, octets, optional, text, wholeNumber } from "./strict-json.ts";
 import type { Millis } from "./timestamps.ts";
@@ -19,7 +20,7 @@ import type { SeenOwnerBundle } from "./verification/owner-bundles.ts";
 import { GENESIS, HEAD_BYTES, type Position } from "./verification/positions.ts";
 import { CLOCK_TOLERANCE_MS } from "./verification/statements.ts";
 
-export const SCHEMA = 3;
+export const SCHEMA = 4;
 const DIGEST_BYTES = 32;
 const RECOVERY_KEY_BYTES = 32;
 
@@ -59,6 +60,8 @@ export interface AccountMemory {
   readonly archiveRecipient: string | undefined;
   /** `age1...` of the recovery key in force; undefined likewise. */
   readonly recoveryRecipient: string | undefined;
+  /** Of passkeys that have one, by credential id (hex), as the envelope last opened here had them. */
+  readonly names: ReadonlyMap<string, string>;
 }
 
 /** Of a new account, nothing. */
@@ -79,6 +82,7 @@ export function nothingRemembered(owner: AccountRef): AccountMemory {
     openedArchiveVersion: 0n,
     archiveRecipient: undefined,
     recoveryRecipient: undefined,
+    names: new Map(),
   };
 }
 
@@ -123,6 +127,7 @@ export function encodeMemory(memory: AccountMemory): string {
     opened_archive_version: number(memory.openedArchiveVersion),
     archive_recipient: memory.archiveRecipient ?? null,
     recovery_recipient: memory.recoveryRecipient ?? null,
+    names: Object.fromEntries(memory.names),
   };
   return `${JSON.stringify(document, undefined, 1)}\n`;
 }
@@ -162,6 +167,7 @@ const MEMBERS = [
   "opened_archive_version",
   "archive_recipient",
   "recovery_recipient",
+  "names",
 ] as const;
 
 function decode(document: Record<(typeof MEMBERS)[number], unknown>): AccountMemory {
@@ -188,6 +194,7 @@ function decode(document: Record<(typeof MEMBERS)[number], unknown>): AccountMem
     openedArchiveVersion: bigCount(document.opened_archive_version),
     archiveRecipient: optional(document.archive_recipient, recipient),
     recoveryRecipient: optional(document.recovery_recipient, recipient),
+    names: new Map(Object.entries(mapping(document.names)).map(([id, name]) => [toHex(octets(id)), checkedName(name)])),
   };
 }
 
@@ -263,6 +270,12 @@ function mode(value: unknown): Mode {
     throw new RangeError("no mode");
   }
   return value;
+}
+
+function checkedName(value: unknown): string {
+  const name = text(value);
+  checkName(name);
+  return name;
 }
 
 function recipient(value: unknown): string {

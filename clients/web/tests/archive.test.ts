@@ -144,8 +144,8 @@ test("an entry that leads out, comes twice, or is no file, folder or link is ref
 });
 
 /** A header of another type. */
-function typed(type: string, name: string, link = ""): Uint8Array {
-  const block = encodeFileHeader({ name, size: 0, modifiedAt: 0 });
+function typed(type: string, name: string, link = "", size = 0): Uint8Array {
+  const block = encodeFileHeader({ name, size, modifiedAt: 0 });
   block.set(utf8(type), 156);
   block.set(utf8(link), 157);
   block.fill(0x20, 148, 156);
@@ -153,6 +153,53 @@ function typed(type: string, name: string, link = ""): Uint8Array {
   block.set(utf8(`${sum.toString(8).padStart(6, "0")}\0 `), 148);
   return block;
 }
+
+/** A file with holes: what its map says, and its data. */
+function sparse(map: string, data: string, realsize: number): Uint8Array {
+  const padded = concat(utf8(map), padding(map.length));
+  const records = { major: "1", minor: "0", name: "holes", realsize: String(realsize) };
+  const lines = Object.entries(records).map(([key, value]) => {
+    const line = ` GNU.sparse.${key}=${value}\n`;
+    return `${line.length + 2}${line}`;
+  });
+  const extra = utf8(lines.join(""));
+  const size = padded.length + data.length;
+  return concat(
+    typed("x", "pax", "", extra.length),
+    extra,
+    padding(extra.length),
+    encodeFileHeader({ name: "GNUSparseFile.0/x", size, modifiedAt: 0 }),
+    padded,
+    utf8(data),
+    padding(size),
+  );
+}
+
+test("a file with holes comes out whole, unless its map is not what an honest one is", async () => {
+  const found = await read(await tar(sparse("3\n2\n3\n7\n1\n9\n0\n", "abcd", 9), typed("0", "after")));
+  assert.deepEqual(
+    found,
+    new Map([
+      ["holes", `file ${hex(utf8("\0\0abc\0\0d\0"))}`],
+      ["after", "file "],
+    ]),
+  );
+  for (const map of [
+    "2\n2\n3\n4\n1\n",
+    "1\n0\n9\n",
+    "1\n6\n4\n",
+    "1\n-1\n4\n",
+    "99999\n",
+    "x\n",
+    "1\n0\n",
+    "1".repeat(600),
+  ]) {
+    await assert.rejects(read(await tar(sparse(map, "abcd", 9))), isError(RefusedEntry, /map of its holes/), map);
+  }
+  const other = concat(utf8("22 GNU.sparse.major=2\n"));
+  const versioned = await tar(typed("x", "pax", "", other.length), other, padding(other.length), typed("0", "a"));
+  await assert.rejects(read(versioned), isError(RefusedEntry, /of a format/));
+});
 
 test("no archive is made of names that none may have, nor of a file that changes", async () => {
   for (const name of ["", "..", "a/../b", "/a", "."]) {

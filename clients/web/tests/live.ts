@@ -4,7 +4,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
+  BadPasskeyName,
   CredentialExcluded,
+  ModeAlready,
+  ModeNotExpected,
+  NoSuchPasskey,
   InMemoryStore,
   NoMatchingCredential,
   NotVerified,
@@ -78,7 +82,7 @@ test("passkeys are added and removed, and the recovery key replaced", async () =
   );
   const changed = await second.client.setRecovery();
   const { identities } = await second.client.release({ by: changed.recoveryKey });
-  assert(identities.length === 2 && identities[1]?.is(enrolled.archiveIdentity));
+  assert(identities.length === 3 && identities[2]?.is(enrolled.archiveIdentity));
   await assert.rejects(second.client.release({ by: enrolled.recoveryKey }), isError(ReplyMismatch, /not the one/));
   const third = new SoftwareAuthenticator();
   await client.addPasskey({ userName: "passkeys", further: third, by: changed.recoveryKey });
@@ -86,6 +90,35 @@ test("passkeys are added and removed, and the recovery key replaced", async () =
   assert.equal(status.passkeys.length, 2);
   assert(status.passkeys.some(({ credentialId }) => toHex(credentialId) === toHex(added.credentialId)));
   assert.equal(first.credentials.length, 1);
+});
+
+test("a passkey is named, the archive key renewed, and the mode changed there and back", async () => {
+  const { client, authenticator, store } = new Device(vault, "renewed");
+  const { credentialId, archiveIdentity } = await client.enroll({ userName: "renewed", name: "Phone" });
+  await client.renamePasskey(credentialId, "Zoë's phone");
+  const other = new Device(vault, "renewed", { authenticator });
+  assert.equal((await other.client.status()).passkeys[0]?.name, undefined);
+  await other.client.release();
+  assert.equal((await other.client.status()).passkeys[0]?.name, "Zoë's phone");
+  const asked = authenticator.prompts;
+  await assert.rejects(client.renamePasskey(credentialId, "a\u200bb"), isError(BadPasskeyName, /not seen/));
+  assert.equal(authenticator.prompts, asked);
+  await assert.rejects(client.renamePasskey(Uint8Array.of(1), "x"), isError(NoSuchPasskey, /no such passkey/));
+
+  const { archiveRecipient } = await client.renew();
+  assert.equal((await client.archiveRecipients())[0], archiveRecipient);
+  const { identities } = await other.client.release();
+  assert(identities[0]?.recipient() === archiveRecipient && identities[1]?.is(archiveIdentity));
+
+  await assert.rejects(client.changeMode("prf"), isError(ModeAlready, /already/));
+  await client.changeMode("vault-held");
+  await assert.rejects(other.client.release(), isError(ModeNotExpected, /vault-held/));
+  assert.equal((await other.client.release({ mode: "vault-held" })).identities.length, 2);
+  await client.changeMode("prf");
+  const back = await other.client.release();
+  assert(back.identities.length === 3 && back.identities[2]?.is(archiveIdentity));
+  assert.equal((await other.client.status()).mode, "prf");
+  assert.match(store.memory ?? "", /"mode": "prf"/);
 });
 
 test("an owner sees a reset and takes the vault back; a deleted one is gone", async () => {

@@ -16,6 +16,7 @@ import { ReplyMismatch } from "../src/errors.ts";
 import { decodeFields, encodeFields, FieldsError, hashFields } from "../src/fields.ts";
 import { StatementSchema } from "../src/gen/strongroom/v1/ceremony_pb.js";
 import { openFromVault, sealToVault } from "../src/hpke.ts";
+import { BadPasskeyName, checkName } from "../src/passkey-names.ts";
 import { checkDigit, parseRecoveryKey, RecoveryKey, RecoveryKeyTypo } from "../src/recovery-key.ts";
 import { bundleDigest, transportKeyId } from "../src/verification/bundles.ts";
 import { credentialSet, digestOf } from "../src/verification/credential-sets.ts";
@@ -237,7 +238,10 @@ test("envelopes are opened as everywhere, by the right passkey alone", async () 
     assert.equal(content.recoveryRecipient, vector.recovery_recipient);
     assert.equal(toHex(encodeContent(content)), vector.content);
     assert.throws(() => decodeContent(fromHex(`${vector.content}00000000`)), isError(EnvelopeCorrupt, /canonical/));
-    assert.throws(() => decodeContent(fromHex(vector.content).slice(0, -1)), isError(EnvelopeCorrupt, /format 1/));
+    assert.throws(
+      () => decodeContent(fromHex(vector.content).slice(0, -1)),
+      isError(EnvelopeCorrupt, /no format that/),
+    );
   }
   for (const vector of cases.envelopes) {
     const secret = new SecretBytes(bytes(vector, "prf_output"));
@@ -252,6 +256,21 @@ test("envelopes are opened as everywhere, by the right passkey alone", async () 
     await assert.rejects(openEnvelope(cut, identity), isError(EnvelopeCorrupt, /not a whole age file/));
     assert(!other.is(identity) || vector["credential_id"] === (cases.passkey_identities[0] as Hex)["credential_id"]);
   }
+});
+
+test("names of passkeys are read as everywhere, and what is no name is refused", () => {
+  const cases = vectors<{ contents: { content: string; passkey_names: Hex[] }[] }>("envelope_names").contents;
+  assert(cases.length > 1);
+  for (const vector of cases) {
+    const content = decodeContent(fromHex(vector.content));
+    const names = content.passkeyNames.map((one) => ({ credential_id: toHex(one.credentialId), name: one.name }));
+    assert.deepEqual(names, vector.passkey_names);
+    assert.equal(toHex(encodeContent(content)), vector.content);
+  }
+  for (const name of ["", " a", "a ", "a\nb", "a\u200bb", "a\u202eb", "\u0085", "\ud800", "ü".repeat(65)]) {
+    assert.throws(() => checkName(name), isError(BadPasskeyName, /a passkey's name must/), JSON.stringify(name));
+  }
+  ["a", "ü".repeat(64), "Zoë's phone ✓"].forEach(checkName);
 });
 
 test("secrets are shown to nobody who did not ask", () => {

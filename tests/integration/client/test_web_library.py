@@ -30,7 +30,7 @@ from tests.fakes.resident import Resident
 ROOT = Path(__file__).resolve().parents[3]
 TESTS = ROOT / "clients/web/tests"
 NODE = Path(sys.executable).with_name("node")
-NAMES = ("whole", "passkeys", "reset", "prf", "held", "two", "wrong", "hostile")
+NAMES = ("whole", "passkeys", "reset", "prf", "held", "two", "wrong", "renewed", "hostile")
 FILES = {"notes/plan.txt": "plan \N{SNOWMAN}", "empty": "", "l" * 160: "long name"}
 
 
@@ -91,11 +91,17 @@ def test_every_operation_works_and_every_cheat_is_found(development_vault: Devel
 def test_browser_restores_what_this_client_backed_up(development_vault: DevelopmentVault, tmp_path: Path) -> None:
     resident, source = Resident(development_vault, tmp_path), tmp_path / "source"
     content = {**{name: text.encode() for name, text in FILES.items()}, "noise": os.urandom(300_000)}
-    for name, written in content.items():
+    for name, octets in content.items():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
-        (source / name).write_bytes(written)
+        (source / name).write_bytes(octets)
         os.utime(source / name, ns=(0, 1_700_000_000_123_456_789))
     (source / "link").symlink_to("notes/plan.txt")
+    content["holes"] = bytes(1 << 20) + b"data" + bytes(1 << 20)
+    with (source / "holes").open("wb") as holes:
+        holes.seek(1 << 20)
+        holes.write(b"data")
+        holes.truncate(len(content["holes"]))
+    os.utime(source / "holes", ns=(0, 1_700_000_000_123_456_789))
     archive = tmp_path / "backup.age"
     with resident.client() as client:
         enrolled = client.enroll(resident.passkey(), user_name=resident.account)
@@ -103,12 +109,13 @@ def test_browser_restores_what_this_client_backed_up(development_vault: Developm
         assert memory.archive_recipient is not None
         assert memory.recovery_recipient is not None
         recipients = (memory.archive_recipient, memory.recovery_recipient)
-        write_archive(source=source, target=archive, recipients=recipients, progress=None)
+        written = write_archive(source=source, target=archive, recipients=recipients, progress=None)
+        assert written.bytes_read < 1 << 20  # the holes were left out
         memory = client.memory
     key = enrolled.recovery_key.reveal()
     found = interop(development_vault, resident.account, task="open", archive=str(archive), recoveryKey=key)
     restored = {name: (base64.b64decode(it[1]), it[2]) for name, it in found.items() if it[0] == "file"}
-    assert restored == {name: (written, 1_700_000_000_123) for name, written in content.items()}
+    assert restored == {name: (octets, 1_700_000_000_123) for name, octets in content.items()}
     assert found["link"][0] == "symlink"
     assert found["link"][3] == "notes/plan.txt"
     encoded = encode_memory(memory).decode()

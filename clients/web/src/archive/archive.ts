@@ -7,6 +7,7 @@
 import type { ArchiveIdentity } from "../age-keys.ts";
 import type { Millis } from "../timestamps.ts";
 import { RefusedEntry, SourceChanged, SourceUnfit } from "./errors.ts";
+import { filled } from "./sparse.ts";
 import { chunksOf, openedStream, sealStream } from "./streams.ts";
 import { BLOCK_BYTES, encodeFileHeader, padding, type Entry, type EntryKind } from "./tar-format.ts";
 import { TarReader } from "./tar-reader.ts";
@@ -32,6 +33,8 @@ export interface ArchiveEntry {
   readonly path: readonly string[];
   readonly kind: EntryKind;
   readonly size: number;
+  /** Bytes that the archive has of it: less than `size` for a file with holes, which may be of any size. */
+  readonly stored: number;
   readonly modifiedAt: Millis;
   readonly mode: number;
   /**
@@ -39,6 +42,7 @@ export interface ArchiveEntry {
    * empty.
    */
   readonly link: string;
+  /** All of a file, holes as zeros. */
   content(): AsyncIterable<Uint8Array>;
 }
 
@@ -78,7 +82,10 @@ export async function* readArchive(
   for await (const entry of reader.entries()) {
     const path = checkedPath(entry, taken);
     const link = entry.kind === "hard-link" ? checkedJoin(entry, taken) : entry.link;
-    yield { ...entry, path, link, content: () => reader.content() };
+    const { extents, ...shown } = entry;
+    const content = (): AsyncIterable<Uint8Array> =>
+      extents === undefined ? reader.content() : filled(reader.content(), extents, entry.size);
+    yield { ...shown, path, link, content };
   }
 }
 

@@ -7,6 +7,7 @@
 
 import { concat, utf8 } from "../bytes.ts";
 import { ArchiveDamaged, RefusedEntry } from "./errors.ts";
+import { PREFIX, type Extent } from "./sparse.ts";
 
 export const BLOCK_BYTES = 512;
 const NAME_BYTES = 100;
@@ -37,6 +38,10 @@ export interface Entry {
   readonly modifiedAt: number;
   /** Bytes of content; 0 unless a file. */
   readonly size: number;
+  /** Bytes that the archive has of it: `size`, or less for a file with holes. */
+  readonly stored: number;
+  /** Where a file with holes has its data; undefined for any other. */
+  readonly extents: readonly Extent[] | undefined;
   /** Target of a symbolic link, or name of the entry that a hard link joins; else empty. */
   readonly link: string;
 }
@@ -93,29 +98,47 @@ export function decodeBlock(block: Uint8Array): RawHeader {
   };
 }
 
-/** The entry of a header and of what went before it. Throws RefusedEntry for what is not taken. */
+/**
+ * The entry of a header and of what went before it. Throws RefusedEntry for what is not taken.
+ *
+ * Of a file with holes `stored` still counts the map before the data, and `extents` are none.
+ */
 export function entryOf(header: RawHeader, extra: ReadonlyMap<string, string>): Entry {
-  const name = extra.get("path") ?? header.name;
+  const name = extra.get(`${PREFIX}name`) ?? extra.get("path") ?? header.name;
   const kind = KINDS.get(header.type);
   if (kind === undefined) {
     throw new RefusedEntry(name, "it is neither a file, a folder nor a link");
   }
-  if (Array.from(extra.keys()).some((key) => key.startsWith("GNU.sparse."))) {
-    throw new RefusedEntry(name, "it is stored as a sparse file, which this reader does not know");
+  const isSparse = Array.from(extra.keys()).some((key) => key.startsWith(PREFIX));
+  const isKnown = extra.get(`${PREFIX}major`) === "1" && extra.get(`${PREFIX}minor`) === "0" && kind === "file";
+  if (isSparse && !(isKnown && extra.has(`${PREFIX}name`) && extra.has(`${PREFIX}realsize`))) {
+    throw new RefusedEntry(name, "it is stored as a sparse file of a format that this reader does not know");
   }
-  const statedSize = extra.get("size");
-  const size = statedSize === undefined ? header.size : /^\d{1,16}$/.test(statedSize) ? Number(statedSize) : -1;
-  if (!Number.isSafeInteger(size) || size < 0 || (kind !== "file" && size !== 0)) {
+  const stored = sizeOf(extra.get("size"), header.size);
+  const size = isSparse ? sizeOf(extra.get(`${PREFIX}realsize`), 0) : stored;
+  if ([size, stored].some((one) => !Number.isSafeInteger(one) || one < 0 || (kind !== "file" && one !== 0))) {
     throw new RefusedEntry(name, "it states an impossible size");
   }
-  const statedTime = extra.get("mtime");
-  const isTime = statedTime === undefined || /^-?\d{1,13}(?:\.\d{0,32})?$/.test(statedTime);
-  const seconds = statedTime === undefined ? header.seconds : Number(statedTime);
-  if (!isTime || Math.abs(seconds) > MAX_SECONDS) {
+  const modifiedAt = timeOf(extra.get("mtime"), header.seconds);
+  if (!(Math.abs(modifiedAt) <= MAX_SECONDS * 1000)) {
     throw new RefusedEntry(name, "it states an impossible time");
   }
   const link = kind === "symlink" || kind === "hard-link" ? (extra.get("linkpath") ?? header.link) : "";
-  return { name, kind, mode: header.mode & PERMISSIONS, modifiedAt: Math.round(seconds * 1000), size, link };
+  return { name, kind, mode: header.mode & PERMISSIONS, modifiedAt, size, stored, extents: undefined, link };
+}
+
+function sizeOf(stated: string | undefined, otherwise: number): number {
+  return stated === undefined ? otherwise : /^\d{1,16}$/.test(stated) ? Number(stated) : -1;
+}
+
+/** Unix milliseconds of decimal seconds; NaN where they are none. */
+function timeOf(stated: string | undefined, otherwise: number): number {
+  if (stated === undefined) {
+    return otherwise * 1000;
+  }
+  const [, sign, seconds, fraction = ""] = /^(-?)(\d{1,13})(?:\.(\d{0,32}))?$/.exec(stated) ?? [];
+  const millis = Number(seconds) * 1000 + Number(fraction.padEnd(3, "0").slice(0, 3));
+  return sign === "-" ? -millis : millis;
 }
 
 /** Key and value of each pax record: length, space, key=value, newline; the length counts all of it. */

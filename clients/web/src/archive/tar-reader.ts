@@ -1,7 +1,8 @@
 /** Entries and contents of a tar stream, front to back, in constant memory. */
 
 import { concat } from "../bytes.ts";
-import { ArchiveDamaged } from "./errors.ts";
+import { ArchiveDamaged, RefusedEntry } from "./errors.ts";
+import { BadSparseMap, checkMap, PREFIX, readMap } from "./sparse.ts";
 import {
   BLOCK_BYTES,
   decodeBlock,
@@ -44,9 +45,9 @@ export class TarReader {
         throw new ArchiveDamaged("a tar header belongs to no entry");
       }
       const entry = entryOf(own, extra);
-      this.#unread = entry.size;
-      this.#padding = padding(entry.size).length;
-      yield entry;
+      this.#unread = entry.stored;
+      this.#padding = padding(entry.stored).length;
+      yield extra.has(`${PREFIX}major`) ? await this.#withExtents(entry) : entry;
     }
     for (let rest = await this.#some(); rest !== undefined; rest = await this.#some()) {
       if (rest.some((byte) => byte !== 0)) {
@@ -55,7 +56,7 @@ export class TarReader {
     }
   }
 
-  /** The content of the entry that `entries` gave last. Throws ArchiveDamaged where it ends early. */
+  /** What is stored of the entry that `entries` gave last. Throws ArchiveDamaged where it ends early. */
   async *content(): AsyncGenerator<Uint8Array> {
     while (this.#unread > 0) {
       const chunk = await this.#some(this.#unread);
@@ -64,6 +65,26 @@ export class TarReader {
       }
       this.#unread -= chunk.length;
       yield chunk;
+    }
+  }
+
+  /** Read the map of a file with holes; what is unread is then its data. */
+  async #withExtents(entry: Entry): Promise<Entry> {
+    try {
+      const extents = await readMap(async () => {
+        if (this.#unread < BLOCK_BYTES) {
+          throw new BadSparseMap("it does not end");
+        }
+        this.#unread -= BLOCK_BYTES;
+        return this.#exactly(BLOCK_BYTES);
+      });
+      checkMap(extents, { size: entry.size, stored: this.#unread });
+      return { ...entry, stored: this.#unread, extents };
+    } catch (error) {
+      if (error instanceof BadSparseMap) {
+        throw new RefusedEntry(entry.name, `it states an impossible map of its holes: ${error.message}`);
+      }
+      throw error;
     }
   }
 

@@ -9,23 +9,23 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import type { ArchiveIdentity } from "../age-keys.ts";
 import { publicCredential } from "../authenticators/attestation.ts";
 import type { Attestation, Authenticator } from "../authenticators/port.ts";
-import type { EnvelopeContent } from "../envelope-content.ts";
+import { naming, type EnvelopeContent } from "../envelope-content.ts";
 import { PRF_INPUT, WrongPrf } from "../envelope.ts";
 import { PrfUnstable } from "../errors.ts";
 import type { Mode } from "../modes.ts";
+import { checkNameIfAny } from "../passkey-names.ts";
 import type { Session } from "../session.ts";
 import { credentialSet, idsOf, type PublicCredential } from "../verification/credential-sets.ts";
 import { requireUncontested } from "./answers.ts";
 import { expectedMode, type Begun } from "./ceremonies.ts";
 import { checkPrf, USER_HANDLE_BYTES } from "./enrolling.ts";
+import { evaluate } from "./evaluating.ts";
 import { lock, prfIdentity } from "./locking.ts";
 import { attestationMessage } from "./messages.ts";
 import { releaseOnce } from "./releasing.ts";
 import { beginChange, completeChange, openCurrent, type Current } from "./rewrapping.ts";
 import { authorize, type By } from "./signing.ts";
 import type { Stored } from "./storing.ts";
-
-const LOCAL_CHALLENGE_BYTES = 32;
 
 /** A passkey that was added, and the archive version of the envelope that it opens too. */
 export interface Addition {
@@ -44,7 +44,7 @@ interface Made {
 /**
  * Add a passkey, on the `further` authenticator, by one of the vault's or by the recovery key.
  *
- * Prompts: to open the envelope and to let it in (none for the recovery key); on the further authenticator to create
+ * `name` is what its owner calls it; it may have none. Prompts: to open the envelope and to let it in (none for the recovery key); on the further authenticator to create
  * it, to evaluate its PRF, and for the trial. Throws BeginAgain where another change came between, which is never
  * repeated by itself; PrfUnstable where the new passkey's PRF gave two different outputs: if it was added already,
  * remove it.
@@ -52,13 +52,15 @@ interface Made {
 export async function addPasskey(
   session: Session,
   by: By,
-  { further, userName, mode }: { further: Authenticator; userName: string; mode: Mode | undefined },
+  { further, userName, name, mode }: { further: Authenticator; userName: string; name: string; mode: Mode | undefined },
 ): Promise<Addition> {
+  checkNameIfAny(name);
   requireUncontested(session);
   const chosen = expectedMode(session, mode);
   const current = await openCurrent(session, by, chosen);
   const made = await make(session, further, userName, current.mode);
-  const stored = await letIn(session, current, made);
+  const content = naming(current.content, made.own.credentialId, name);
+  const stored = await letIn(session, { ...current, content }, made);
   try {
     await releaseOnce(session, { authenticator: further, allow: [made.own.credentialId] }, current.mode);
   } catch (error) {
@@ -86,23 +88,13 @@ async function make(session: Session, further: Authenticator, userName: string, 
     prfInput: PRF_INPUT,
   });
   const own = publicCredential(attestation);
-  const identity = mode === "prf" ? await evaluate(session, further, begun, attestation) : undefined;
+  let identity: ArchiveIdentity | undefined;
+  if (mode === "prf") {
+    const assertion = await evaluate(session, further, begun.service, own.credentialId);
+    checkPrf(attestation, assertion, mode);
+    identity = prfIdentity(assertion);
+  }
   return { begun, attestation, own, identity };
-}
-
-/** Evaluate the new passkey's PRF by a signature for nobody: its challenge is this device's own, and stays here. */
-async function evaluate(
-  session: Session,
-  further: Authenticator,
-  begun: Begun,
-  attestation: Attestation,
-): Promise<ArchiveIdentity> {
-  const { rpId, origin } = begun.service;
-  const challenge = session.random(LOCAL_CHALLENGE_BYTES);
-  const asked = { rpId, origin, challenge, allow: [attestation.credentialId], prfInput: PRF_INPUT };
-  const assertion = await further.getAssertion(asked);
-  checkPrf(attestation, assertion, "prf");
-  return prfIdentity(assertion);
 }
 
 async function letIn(session: Session, current: Current, made: Made): Promise<Stored> {

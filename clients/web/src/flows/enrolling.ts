@@ -8,11 +8,12 @@ import { ArchiveIdentity, KEY_BYTES } from "../age-keys.ts";
 import { publicCredential } from "../authenticators/attestation.ts";
 import type { Assertion, Attestation, Authenticator } from "../authenticators/port.ts";
 import { equal } from "../bytes.ts";
-import { envelopeContent } from "../envelope-content.ts";
+import { envelopeContent, naming } from "../envelope-content.ts";
 import { PRF_INPUT, WrongPrf } from "../envelope.ts";
 import { PrfUnavailable, PrfUnstable, ReplyMismatch, StatementMismatch } from "../errors.ts";
 import { RegistrationReplySchema, VaultService } from "../gen/strongroom/v1/vault_service_pb.js";
 import { wireMode, type Mode } from "../modes.ts";
+import { checkNameIfAny } from "../passkey-names.ts";
 import { RecoveryKey, SEED_BYTES } from "../recovery-key.ts";
 import type { Session } from "../session.ts";
 import { credentialSet, NO_CREDENTIALS, sameSet, type PublicCredential } from "../verification/credential-sets.ts";
@@ -42,6 +43,8 @@ export interface Enrollment {
 export interface EnrollmentChoice {
   /** Shown beside the passkey, on the device that keeps it. */
   readonly userName: string;
+  /** What its owner calls the passkey, in the envelope; it may have none. */
+  readonly name?: string;
   readonly mode?: Mode;
   /** Without one, a new one is generated. */
   readonly recoveryKey?: RecoveryKey;
@@ -58,6 +61,7 @@ export async function enroll(
   authenticator: Authenticator,
   choice: EnrollmentChoice,
 ): Promise<Enrollment> {
+  checkNameIfAny(choice.name ?? "");
   requireUncontested(session);
   const mode = expectedMode(session, choice.mode ?? "prf");
   const recoveryKey = choice.recoveryKey ?? new RecoveryKey(session.random(SEED_BYTES));
@@ -71,10 +75,11 @@ export async function enroll(
     checkPrf(attestation, assertion, mode);
     const recipient = mode === "prf" ? prfIdentity(assertion).recipient() : "";
     const passkeyRecipients = mode === "prf" ? [{ credentialId: assertion.credentialId, recipient }] : [];
-    return envelopeContent({ archiveIdentities: [archiveIdentity], passkeyRecipients, recoveryRecipient });
+    const first = { archiveIdentities: [archiveIdentity], passkeyRecipients, recoveryRecipient, passkeyNames: [] };
+    return envelopeContent(naming(first, assertion.credentialId, choice.name ?? ""));
   };
   const effective = credentialSet([own], recoveryKey.publicKey());
-  const stored = await storeOnce(session, authenticator, { contentFor, mode, effective });
+  const { stored } = await storeOnce(session, authenticator, { contentFor, mode, effective });
   await tryRelease(session, authenticator, { mode, archiveIdentity, archiveVersion: stored.archiveVersion });
   return {
     recoveryKey,

@@ -34,8 +34,8 @@ export async function deleteVault(
   const signed = await authorize(begun, { authenticator });
   const request = { ceremony: begun.checked.ceremony, assertion: signed.message };
   const verified = await complete(session, begun, VaultService.method.deleteVault, request, "delete");
-  const memory = { ...session.memory, mode: undefined, archiveRecipient: undefined, recoveryRecipient: undefined };
-  await learn(session, verified, memory, { credentials: NO_CREDENTIALS });
+  const forgotten = { mode: undefined, archiveRecipient: undefined, recoveryRecipient: undefined, names: new Map() };
+  await learn(session, verified, { ...session.memory, ...forgotten }, { credentials: NO_CREDENTIALS });
 }
 
 /**

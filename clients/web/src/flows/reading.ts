@@ -49,7 +49,7 @@ export async function askVault(session: Session): Promise<VaultStatus> {
     throw new ReplyMismatch("the vault's answer has a version without a record, or a record without a version");
   }
   const known = session.memory;
-  const status = describeVault(reply, verified.position);
+  const status = describeVault(reply, verified.position, known.names);
   const credentials = listedSet(reply.credentials, reply.recoveryPublicKey);
   const aside = reply.setAside;
   const setAside = listedSet(aside?.credentials ?? [], aside?.recoveryPublicKey ?? new Uint8Array(0));

@@ -1,6 +1,7 @@
 /** Releasing: the envelopes, sealed to a key that lives for one ceremony, opened with the passkey's PRF. */
 
 import type { ArchiveIdentity } from "../age-keys.ts";
+import { toHex } from "../bytes.ts";
 import { EnvelopeError, type EnvelopeContent } from "../envelope-content.ts";
 import { decodeVaultHeldEnvelope, openEnvelope } from "../envelope.ts";
 import { ReplyMismatch } from "../errors.ts";
@@ -170,6 +171,7 @@ export async function rememberOpened(session: Session, newest: OpenedEnvelope, m
     openedArchiveVersion: isNewer ? newest.archiveVersion : memory.openedArchiveVersion,
     archiveRecipient,
     recoveryRecipient: newest.content.recoveryRecipient,
+    names: new Map(newest.content.passkeyNames.map(({ credentialId, name }) => [toHex(credentialId), name])),
   };
   await keep(session);
   if (session.memory.life === undefined) {

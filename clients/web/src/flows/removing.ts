@@ -3,6 +3,7 @@
 import { ArchiveIdentity, KEY_BYTES } from "../age-keys.ts";
 import type { Authenticator } from "../authenticators/port.ts";
 import { equal } from "../bytes.ts";
+import { naming } from "../envelope-content.ts";
 import type { Mode } from "../modes.ts";
 import type { Session } from "../session.ts";
 import { credentialSet, idsOf } from "../verification/credential-sets.ts";
@@ -53,6 +54,7 @@ function without(current: Current, credentialId: Uint8Array, fresh: ArchiveIdent
     archiveIdentities: [fresh, ...content.archiveIdentities],
     passkeyRecipients: content.passkeyRecipients.filter((one) => !equal(one.credentialId, credentialId)),
   };
+  const unnamed = naming(left, credentialId, "");
   const opens = equal(opener.credentialId, credentialId) ? [] : [opener.identity];
-  return lock(left, { mode, passkeys: current.passkeys.filter((id) => !equal(id, credentialId)), opens });
+  return lock(unnamed, { mode, passkeys: current.passkeys.filter((id) => !equal(id, credentialId)), opens });
 }

@@ -3,14 +3,14 @@
 import type { Assertion, Authenticator } from "../authenticators/port.ts";
 import { concat, equal } from "../bytes.ts";
 import type { EnvelopeContent } from "../envelope-content.ts";
-import { BeginAgain, NewestUnopened, ReplyMismatch } from "../errors.ts";
+import { BeginAgain, NewestUnopened, ReplyMismatch, VaultRefused } from "../errors.ts";
 import { hashFields } from "../fields.ts";
 import { StoreReplySchema, VaultService } from "../gen/strongroom/v1/vault_service_pb.js";
 import { sealToVault } from "../hpke.ts";
 import { wireMode, type Mode } from "../modes.ts";
 import type { Session } from "../session.ts";
 import { idsOf, type CredentialSet } from "../verification/credential-sets.ts";
-import { learn, parse, requireUncontested, type Verified } from "./answers.ts";
+import { keep, learn, parse, requireUncontested, type Verified } from "./answers.ts";
 import { begin, complete, expectedMode, isOpenedAt, sign, type Begun } from "./ceremonies.ts";
 import { lock, prfIdentity, type Locked } from "./locking.ts";
 import { assertionMessage } from "./messages.ts";
@@ -45,36 +45,75 @@ export async function store(
   if (session.openedAt === undefined) {
     throw new NewestUnopened("release first: what is stored replaces the newest envelope, whatever that holds");
   }
-  return storeOnce(session, authenticator, { contentFor: () => content, mode: chosen });
+  const { stored } = await storeOnce(session, authenticator, { contentFor: () => content, mode: chosen });
+  return stored;
 }
 
 /**
- * Store in one ceremony. `effective` are the credentials after a first store, which makes the recovery one effective.
+ * Store in one ceremony. `to` is the mode that it is locked in, else `mode`, that of the envelope before. `allow` are the
+ * passkeys that may sign, else all. `effective` are the credentials after a first store, which makes the recovery one
+ * effective.
+ *
+ * Before a store in mode vault-held is sent, this device remembers that it accepts that mode: if the answer is lost, or
+ * the page is closed, it still goes on with what the vault then has, the old envelope or the new one.
  */
 export async function storeOnce(
   session: Session,
   authenticator: Authenticator,
-  { contentFor, mode, effective }: { contentFor: ContentFor; mode: Mode; effective?: CredentialSet },
-): Promise<Stored> {
+  what: {
+    readonly contentFor: ContentFor;
+    readonly mode: Mode;
+    readonly to?: Mode;
+    readonly allow?: readonly Uint8Array[];
+    readonly effective?: CredentialSet;
+  },
+): Promise<{ locked: Locked; stored: Stored }> {
+  const { contentFor, mode, to = mode, effective } = what;
   const secret = session.random(SECRET_BYTES);
-  const value = { secretSha256: hashFields(SECRET_LABEL, secret), mode: wireMode(mode) };
+  const value = { secretSha256: hashFields(SECRET_LABEL, secret), mode: wireMode(to) };
   const begun = await begin(session, { case: "store", value }, mode);
   if (effective === undefined && !isOpenedAt(session, begun)) {
     throw new BeginAgain("BEGIN_AGAIN");
   }
-  const assertion = await sign(begun, authenticator);
+  const assertion = await sign(begun, authenticator, what.allow);
   const content = contentFor(begun, assertion);
-  const opens = mode === "prf" ? [prfIdentity(assertion)] : [];
-  const locked = await lock(content, { mode, passkeys: idsOf(begun.credentials), opens });
-  const { transportKey, transportKeyId } = begun.service.bundle;
-  const { ceremony, challenge } = begun.checked;
-  const sealedEnvelope = await sealToVault(concat(secret, locked.envelope), transportKey, challenge);
-  const request = { ceremony, assertion: assertionMessage(assertion), sealedEnvelope, transportKeyId };
-  const verified = await complete(session, begun, VaultService.method.storeEnvelope, request, "store");
-  await learn(session, verified, { ...session.memory, mode }, { credentials: effective ?? begun.credentials });
+  const opens = to === "prf" ? [prfIdentity(assertion)] : [];
+  const locked = await lock(content, { mode: to, passkeys: idsOf(begun.credentials), opens });
+  const verified = await send(session, begun, { assertion, secret, locked });
+  await learn(session, verified, { ...session.memory, mode: to }, { credentials: effective ?? begun.credentials });
   const stored = checkStored(parse(StoreReplySchema, verified.reply), verified, locked);
   session.openedAt = verified.position;
-  return stored;
+  return { locked, stored };
+}
+
+async function send(
+  session: Session,
+  begun: Begun,
+  { assertion, secret, locked }: { assertion: Assertion; secret: Uint8Array; locked: Locked },
+): Promise<Verified> {
+  const { transportKey, transportKeyId } = begun.service.bundle;
+  const { ceremony, challenge } = begun.checked;
+  const before = session.memory.mode;
+  const sealedEnvelope = await sealToVault(concat(secret, locked.envelope), transportKey, challenge);
+  const request = { ceremony, assertion: assertionMessage(assertion), sealedEnvelope, transportKeyId };
+  if (locked.mode === "vault-held") {
+    await rememberMode(session, locked.mode);
+  }
+  try {
+    return await complete(session, begun, VaultService.method.storeEnvelope, request, "store");
+  } catch (error) {
+    if (error instanceof VaultRefused) {
+      await rememberMode(session, before);
+    }
+    throw error;
+  }
+}
+
+async function rememberMode(session: Session, mode: Mode | undefined): Promise<void> {
+  if (session.memory.mode !== mode) {
+    session.memory = { ...session.memory, mode };
+    await keep(session);
+  }
 }
 
 /** The archive version that the vault has signed for, of exactly the envelope that was sent. Throws ReplyMismatch. */
