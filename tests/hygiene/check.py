@@ -5,6 +5,7 @@ Reads the files git knows or would add, prints one line per finding, exits 1 if 
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ REGISTRY = re.compile("|".join(words.replace(" ", "[._-]") for words in REGISTRI
 NOT_RUN = re.compile(
     r"pytest\.(skip|xfail|importorskip)\b|mark\.(skip|skipif|xfail)\b|\b(test|it|describe)\.(skip|todo|only)\("
 )
+EXACT_VERSION = re.compile(r"\d+\.\d+\.\d+")
 # A file, folder or pattern of tests in backticks, and one test in it.
 NAMED_TEST = re.compile(r"`(tests/[\w./*-]*)(?:::(\w+))?`")
 
@@ -56,6 +58,15 @@ def missing_tests(path: Path) -> Iterator[str]:
                 yield f"{name}:{number}: there is no {pattern}{'::' if test else ''}{test}"
 
 
+def loose_versions(path: Path) -> Iterator[str]:
+    """Yield every package of a package.json whose version is not one version."""
+    package = json.loads(path.read_text(encoding="utf-8"))
+    for kind in ("dependencies", "devDependencies"):
+        for name, version in package.get(kind, {}).items():
+            if not EXACT_VERSION.fullmatch(version):
+                yield f"{path.relative_to(ROOT).as_posix()}: {name} {version}: an exact version is needed"
+
+
 def unfit_patches() -> Iterator[str]:
     """Yield every planted defect that no longer fits the code that it is to break."""
     for path in sorted((ROOT / "tests/planted").glob("*.patch")):
@@ -74,6 +85,8 @@ def findings(path: Path) -> Iterator[str]:
     generated = name.startswith(GENERATED)
     if path.suffix == ".md":
         yield from missing_tests(path)
+    if path.name == "package.json":
+        yield from loose_versions(path)
     if name == "README.md" and len(lines) >= README_LINES:
         yield f"{name}: {len(lines)} lines; a signpost has fewer than {README_LINES}"
     if path.suffix in MODULES and not generated and name not in STANDALONE and len(lines) > MODULE_LINES:

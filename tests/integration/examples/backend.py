@@ -76,6 +76,11 @@ class RunningBackend:
             connection.close()
 
 
+def address_for_pages(vault: DevelopmentVault) -> str:
+    """Return where pages reach this vault, or where they would if it served them."""
+    return vault.files.browser_url or "http://localhost:8443"
+
+
 @contextmanager
 def running_backend(
     vault: DevelopmentVault, folder: Path, *, port: int | None = None, page_folder: Path | None = None
@@ -98,7 +103,7 @@ def running_backend(
         "audience": AUDIENCE,
         "issuer": vault.tenant.issuer,
         "tenant": vault.tenant.name,
-        "browser_url": vault.files.browser_url or "http://localhost:8443",
+        "browser_url": address_for_pages(vault),
         "pins": list(vault.pins),
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]

@@ -12,12 +12,13 @@ import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
 
 from app_backend.account_tokens import KeyFault, load_key
-from app_backend.sessions import LIFETIME_SECONDS, Sessions
+from app_backend.sessions import LIFETIME_SECONDS, RESET_SECONDS, Sessions
 from app_backend.settings import SettingsFault, load_settings
 from deploy.development.environment import AUDIENCE, DevelopmentVault
 from strongroom_client.account_tokens import AccountTokenFrom
@@ -28,7 +29,7 @@ from strongroom_client.memory_folder import MemoryFolder
 from strongroom_client.session import VaultSettings
 from strongroom_client.transport import Address, GrpcConnection
 from strongroom_client.verification.bundles import Trust
-from tests.integration.examples.backend import PASSWORD, RunningBackend, running_backend
+from tests.integration.examples.backend import PASSWORD, Answer, RunningBackend, address_for_pages, running_backend
 
 
 @pytest.fixture(scope="module")
@@ -130,12 +131,10 @@ def test_page_holds_the_settings_of_who_is_signed_in_and_speaks_to_the_vault_alo
     development_vault: DevelopmentVault, backend: RunningBackend
 ) -> None:
     answer = backend.get("/", cookie=backend.sign_in())
-    content = re.search('content="([^"]*)"', answer.text)
-    assert content is not None
-    written = json.loads(html.unescape(content[1]))
+    written = _written(answer)
     token = jwt.decode(written.pop("accountToken"), options={"verify_signature": False})
     assert written == {
-        "vault": "http://localhost:8443",
+        "vault": address_for_pages(development_vault),
         "tenant": development_vault.tenant.name,
         "account": token["sub"],
         "userName": "alice",
@@ -144,9 +143,27 @@ def test_page_holds_the_settings_of_who_is_signed_in_and_speaks_to_the_vault_alo
         "mayReset": False,
     }
     policy = answer.headers["content-security-policy"].split("; ")
-    assert "connect-src 'self' http://localhost:8443" in policy
+    assert f"connect-src 'self' {address_for_pages(development_vault)}" in policy
     assert {"default-src 'none'", "frame-ancestors 'none'", "script-src 'self' 'wasm-unsafe-eval'"} <= set(policy)
     assert answer.headers["cache-control"] == "no-store"
+
+
+def _written(answer: Answer) -> dict[str, Any]:
+    """What the page is told."""
+    content = re.search('content="([^"]*)"', answer.text)
+    assert content is not None
+    written: dict[str, Any] = json.loads(html.unescape(content[1]))
+    return written
+
+
+def test_page_may_reset_after_a_sign_in_that_asks_for_it(backend: RunningBackend) -> None:
+    form = f"account=alice&password={PASSWORD}&reset=yes".encode()
+    cookie = backend.post("/sign-in", form).headers["set-cookie"].partition(";")[0]
+    written = _written(backend.get("/", cookie=cookie))
+    assert written["mayReset"] is True
+    assert jwt.decode(written["accountToken"], options={"verify_signature": False})["scope"] == "vault reset"
+    token = backend.post("/vault-token", cookie=cookie).json()["token"]
+    assert jwt.decode(token, options={"verify_signature": False})["scope"] == "vault"
 
 
 def test_well_known_files_are_served_as_json_and_no_others(backend: RunningBackend) -> None:
@@ -175,7 +192,12 @@ def test_no_secret_is_in_an_address_or_in_the_log(backend: RunningBackend) -> No
 def test_session_ends() -> None:
     now = 0.0
     sessions = Sessions(clock=lambda: now)
-    cookie = sessions.begin(name="alice", account="a")
+    cookie = sessions.begin(name="alice", account="a", to_reset=True)
+    session = sessions.find(cookie)
+    assert session is not None
+    assert sessions.may_reset(session)
+    now = float(RESET_SECONDS)
+    assert not sessions.may_reset(session)
     now = LIFETIME_SECONDS - 1.0
     assert sessions.find(cookie) is not None
     now = float(LIFETIME_SECONDS)

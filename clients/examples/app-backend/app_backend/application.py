@@ -87,7 +87,10 @@ class Backend:
         if account is None:
             raise Refused(HTTPStatus.FORBIDDEN, "There is no such user, or the password is another one.")
         self.sessions.end(self._cookie(request))
-        return self._redirect(self.sessions.begin(name=name, account=account), seconds=LIFETIME_SECONDS)
+        # For who has lost everything. A product checks more than a password before it believes that.
+        to_reset = form.get("reset") == "yes"
+        cookie = self.sessions.begin(name=name, account=account, to_reset=to_reset)
+        return self._redirect(cookie, seconds=LIFETIME_SECONDS)
 
     async def sign_out(self, request: Request) -> Response:
         """End the session."""
@@ -128,7 +131,9 @@ class Backend:
 
     def _page_settings(self, session: Session) -> Mapping[str, object]:
         vault = self.settings.vault
-        token = self.issuer.issue(session.account, scope=USE, now_seconds=int(time.time()))
+        may_reset = self.sessions.may_reset(session)
+        scope = USE_AND_RESET if may_reset else USE
+        token = self.issuer.issue(session.account, scope=scope, now_seconds=int(time.time()))
         return {
             "vault": vault.browser_url,
             "tenant": vault.tenant,
@@ -137,7 +142,7 @@ class Backend:
             "accountToken": token.token,
             "pins": list(vault.pins),
             "signOut": "/sign-out",
-            "mayReset": False,
+            "mayReset": may_reset,
         }
 
     def _token(self, session: Session, *, scope: str) -> Response:
