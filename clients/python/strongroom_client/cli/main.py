@@ -9,6 +9,7 @@ import typer
 
 from strongroom_client.age_keys import recipient_of
 from strongroom_client.cli import archives, lives, passkeys, receipts
+from strongroom_client.cli.diagnosis import doctor
 from strongroom_client.cli.exit_codes import MEANINGS, ExitCode
 from strongroom_client.cli.explanations import EXPLAINED, explain
 from strongroom_client.cli.opening import chosen_authenticator, opened_client
@@ -35,6 +36,7 @@ archives.add_to(app)
 app.add_typer(receipts.app, name="receipts")
 app.add_typer(passkeys.app, name="passkey")
 lives.add_to(app)
+app.command()(doctor)
 
 
 def main() -> None:

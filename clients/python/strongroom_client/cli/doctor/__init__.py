@@ -1,0 +1,1 @@
+"""`strongroom doctor`: one module for each group of checks; `examination` runs them in order."""
