@@ -97,23 +97,26 @@ def run_status(config_path: Path) -> Standing:
         single_node=config.postgresql.single_node if postgres else True,
         token={"label": config.pkcs11.token_label, "module": str(config.pkcs11.module_file)},
     )
-    _look_at_certificate(config, standing)
+    _look_at_certificate(config.listen.tls_certificate_file, standing, key="certificate", name="the TLS certificate")
+    if config.browser is not None and config.browser.tls_certificate_file is not None:
+        file, name = config.browser.tls_certificate_file, "the TLS certificate for browsers"
+        _look_at_certificate(file, standing, key="browser_certificate", name=name)
     asyncio.run(_look_at_service(config, standing))
     return standing
 
 
-def _look_at_certificate(config: VaultConfig, standing: Standing) -> None:
+def _look_at_certificate(file: Path, standing: Standing, *, key: str, name: str) -> None:
     try:
-        chain = read_chain(config.listen.tls_certificate_file)
+        chain = read_chain(file)
     except Fault as fault:
         standing.problems.append(str(fault))
         return
     left = days_left(chain.not_after, now=SystemClock().now())
-    standing.document["certificate"] = {"not_after": utc_text(chain.not_after), "days_left": left}
+    standing.document[key] = {"not_after": utc_text(chain.not_after), "days_left": left}
     if left < 0:
-        standing.problems.append("the TLS certificate has expired")
+        standing.problems.append(f"{name} has expired")
     elif left < _CERTIFICATE_DAYS:
-        standing.problems.append(f"the TLS certificate ends in {left} days")
+        standing.problems.append(f"{name} ends in {left} days")
 
 
 async def _look_at_service(config: VaultConfig, standing: Standing) -> None:

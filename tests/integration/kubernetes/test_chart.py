@@ -58,6 +58,7 @@ _UNSAFE: Final[Mapping[str, tuple[Mapping[str, Any], str]]] = {
         {"owners": {"bundlesConfigMap": "b", "keysConfigMap": "k", "keyFiles": ["ada.pub"]}},
         "two names or more in owners.keyFiles",
     ),
+    "browsers by a table of settings": ({"settings": {"browser": {"plaintext": True}}}, "propertyName 'browser'"),
     "an unknown value": ({"keeperz": {}}, "keeperz"),
 }
 
@@ -167,6 +168,27 @@ def test_what_the_owners_signed_is_the_fronts_alone(tmp_path: Path) -> None:
     assert not read & set().union(*others)
     volumes = {each["name"]: each["configMap"]["name"] for each in pod["volumes"] if "configMap" in each}
     assert (volumes["owner-bundles"], volumes["owner-keys"]) == ("signed", "keys")
+
+
+def test_browsers_have_a_port_only_if_asked_for_and_for_named_peers(rendered: str, tmp_path: Path) -> None:
+    assert "browser" not in rendered
+    peers = [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+    browser = {"enabled": True, "tlsSecretName": "public", "serviceType": "LoadBalancer"}
+    objects = _objects(_template(tmp_path, {"browser": browser, "networkPolicy": {"browsers": peers}}))
+    (tmp_path / "strongroom.toml").write_text(_one(objects, "ConfigMap")["data"]["strongroom.toml"], encoding="utf-8")
+    configured = load_vault_config(tmp_path / "strongroom.toml").browser
+    assert configured is not None
+    assert (configured.port, str(configured.tls_key_file)) == (8445, "/browser-tls/tls.key")
+    assert not configured.plaintext
+    service = _one(objects, "Service", "vault-browser")["spec"]
+    assert (service["ports"][0]["targetPort"], service["externalTrafficPolicy"]) == ("browser", "Local")
+    front, *others = _one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert {"name": "browser", "containerPort": 8445} in front["ports"]
+    assert "browser" not in json.dumps(others)
+    rules = _one(objects, "NetworkPolicy", "vault-peers")["spec"]["ingress"]
+    assert {"from": peers, "ports": [{"protocol": "TCP", "port": "browser"}]} in rules
+    nobody = _one(_objects(_template(tmp_path, {"browser": browser})), "NetworkPolicy", "vault-peers")
+    assert "browser" not in json.dumps(nobody)
 
 
 def test_pin_and_module_are_the_keepers_alone(rendered: str) -> None:

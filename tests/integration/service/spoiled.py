@@ -18,7 +18,7 @@ from typing import Final
 import trustme
 
 from deploy.development.environment import DevelopmentVault
-from deploy.development.vault_folder import toml_lines
+from deploy.development.vault_folder import free_ports, toml_lines
 from tests.fakes.owners import Owners
 
 SPOIL_KEY: Final = Path(__file__).with_name("spoil_key.py")
@@ -223,6 +223,20 @@ def owners_who_signed_nothing(vault: DevelopmentVault, place: Path) -> Iterator[
     yield config
 
 
+def nobody_answers_browsers(vault: DevelopmentVault, place: Path) -> Iterator[Path]:
+    del place
+    [port] = free_ports(1)
+    yield edited(vault, (r"^\[browser\]\nhost = .*\nport = .*$", f'[browser]\nhost = "127.0.0.1"\nport = {port}'))
+
+
+def browsers_own_certificate_ends(vault: DevelopmentVault, place: Path) -> Iterator[Path]:
+    made = trustme.CA().issue_cert("127.0.0.1", not_after=_days(3))
+    (place / "own.pem").write_bytes(made.cert_chain_pems[0].bytes())
+    (place / "own-key.pem").write_bytes(made.private_key_pem.bytes())
+    pair = f'tls_certificate_file = "{place}/own.pem"\ntls_key_file = "{place}/own-key.pem"'
+    yield edited(vault, (r"^plaintext = true$", pair))
+
+
 def _days(count: int) -> datetime:
     return datetime.now(tz=UTC) + timedelta(days=count)
 
@@ -261,6 +275,8 @@ SPOILS: Final = (
     Spoil(check="owner_bundles", outcome="warn", by=owners_who_signed_nothing),
     Spoil(check="keepers", by=setting("run_dir", "nowhere")),
     Spoil(check="metrics", by=metrics_of_nobody),
+    Spoil(check="browser", by=nobody_answers_browsers),
+    Spoil(check="browser_certificate", outcome="warn", by=browsers_own_certificate_ends),
     Spoil(check="checkpoint_age", by=checkpoints_often),
     Spoil(check="checkpoint_head", by=altered_checkpoint),
 )

@@ -20,6 +20,7 @@ EXPECTED = {
     "standbys": "skip",
     "second_token": "skip",
     "owner_bundles": "skip",
+    "browser": "warn",
 }
 # Of the host, and so not the vault's to be sound in: looked at in unit tests.
 OF_THE_HOST = {"clock", "memory_lock"}
@@ -27,7 +28,7 @@ OF_THE_HOST = {"clock", "memory_lock"}
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevelopmentVault]:
-    with DevelopmentVault.start(tmp_path_factory.mktemp("sound"), shape=VaultShape(keepers=1)) as vault:
+    with DevelopmentVault.start(tmp_path_factory.mktemp("sound"), shape=VaultShape(keepers=1, browser=True)) as vault:
         vault.run_command("checkpoint", "make")
         (vault.files.folder / "keeper" / "fulfilled.log").touch(mode=0o600)
         yield vault

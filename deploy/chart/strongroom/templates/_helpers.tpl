@@ -53,6 +53,11 @@ resources:
   limits: {cpu: 100m, memory: 32Mi}
 {{- end }}
 
+{{/* The Secret with the certificate for browsers, if they have their own. */}}
+{{- define "strongroom.browserTls" -}}
+{{- with .Values.browser }}{{ if .enabled }}{{ .tlsSecretName }}{{ end }}{{ end -}}
+{{- end }}
+
 {{- define "strongroom.databaseUrl" -}}
 {{- $more := list (printf "passfile=%s" "/secrets/pgpass") -}}
 {{- if contains "sslmode=" .url }}{{ $more = append $more "sslrootcert=/secrets/ca.pem" }}{{ end -}}
@@ -74,6 +79,16 @@ host = {{ .Values.listenHost | toJson }}
 port = {{ .Values.ports.grpc | int }}
 tls_certificate_file = "/tls/tls.crt"
 tls_key_file = "/tls/tls.key"
+{{- if .Values.browser.enabled }}
+
+[browser]
+host = {{ .Values.listenHost | toJson }}
+port = {{ .Values.ports.browser | int }}
+{{- if .Values.browser.tlsSecretName }}
+tls_certificate_file = "/browser-tls/tls.crt"
+tls_key_file = "/browser-tls/tls.key"
+{{- end }}
+{{- end }}
 
 [health]
 host = {{ .Values.listenHost | toJson }}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from strongroom_service.bootstrap.doctor.browser import check_browser
 from strongroom_service.bootstrap.doctor.database import RowFound, check_database
 from strongroom_service.bootstrap.doctor.files import check_files
 from strongroom_service.bootstrap.doctor.findings import fail, ok, warn
@@ -17,7 +18,7 @@ from strongroom_service.bootstrap.doctor.token_process import examine_token
 from strongroom_service.bootstrap.doctor.token_proof import check_second_token
 from strongroom_service.bootstrap.operators import as_front, as_keeper
 from strongroom_service.bootstrap.system import SystemClock
-from strongroom_service.config.tenant_file import load_tenants
+from strongroom_service.config.tenant_file import Tenants, load_tenants
 from strongroom_service.config.vault_file import load_vault_config
 from strongroom_service.domain.errors import Misconfigured
 from strongroom_service.link.hardening import harden_process
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from strongroom_service.bootstrap.doctor.findings import Finding
-    from strongroom_service.config.tenant_file import Tenants
     from strongroom_service.config.vault_file import VaultConfig
 
 
@@ -44,7 +44,7 @@ def run_doctor(config_path: Path, *, host: str | None) -> list[Finding]:
 
 
 def _examine(config: VaultConfig, config_path: Path, host: str | None) -> Iterator[Finding]:
-    development = config.single_user
+    development, listen, tenants = config.single_user, config.listen, Tenants(())
     try:
         tenants = load_tenants(config.tenants_dir)
     except Misconfigured as error:
@@ -57,7 +57,7 @@ def _examine(config: VaultConfig, config_path: Path, host: str | None) -> Iterat
     yield from check_files(config, config_path)
     yield from check_host(config, config_path)
     with as_front(config):
-        yield from list(check_tls(config.listen, host=host))
+        yield from list(check_tls(listen.tls_certificate_file, listen.tls_key_file, listened_at=listen.host, host=host))
     found, keys = RowFound(), KeysFound()
     with as_front(config):
         yield from list(check_database(config, found))
@@ -71,6 +71,8 @@ def _examine(config: VaultConfig, config_path: Path, host: str | None) -> Iterat
     keepers, vault = asyncio.run(ask_keepers(config, found.row))
     yield keepers
     yield check_metrics(config.metrics)
+    with as_front(config):
+        yield from list(check_browser(config.browser, tenants, host=host))
     with as_front(config):
         yield from list(check_checkpoints(config, found.row, vault))
 

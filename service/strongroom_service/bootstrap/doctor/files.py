@@ -61,6 +61,8 @@ def _rules(config: VaultConfig, config_path: Path) -> Iterator[_Rule]:
     yield _Rule("log_mode", config.keepers.log_file, keeper, _GROUP_AND_OTHERS, "0600")
     # Kubernetes gives a secret's files to a pod by a group of its own.
     yield _Rule("tls_key_mode", config.listen.tls_key_file, front, _OTHERS | _WRITING, "0600")
+    if config.browser is not None and config.browser.tls_key_file is not None:
+        yield _Rule("browser_key_mode", config.browser.tls_key_file, front, _OTHERS | _WRITING, "0600")
 
 
 def _check(rule: _Rule) -> Finding:

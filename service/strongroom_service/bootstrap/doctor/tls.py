@@ -13,10 +13,10 @@ from strongroom_service.domain.errors import Misconfigured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from strongroom_service.bootstrap.certificates import CertificateChain
     from strongroom_service.bootstrap.doctor.findings import Finding
-    from strongroom_service.config.vault_file import Listen
 
 CERTIFICATE_DAYS: Final = 14
 """Sooner than this before its end a certificate is told of: time enough to renew it by hand."""
@@ -25,34 +25,34 @@ _EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104  looked for, not bound to
 _RENEW: Final = "renew the certificate: both files are read again when they change"
 
 
-def check_tls(listen: Listen, *, host: str | None) -> Iterator[Finding]:
+def check_tls(certificate_file: Path, key_file: Path, *, listened_at: str, host: str | None) -> Iterator[Finding]:
     """Look at it as clients that connect to `host` would; None: to the address that is listened at."""
     pair = attempt(
         "certificate",
-        lambda: _pair(listen),
+        lambda: _pair(certificate_file, key_file),
         f"give the certificate chain and its own key, both in PEM and readable for the front's user ({os.geteuid()})",
     )
     yield pair
     try:
-        chain = read_chain(listen.tls_certificate_file)
+        chain = read_chain(certificate_file)
     except Misconfigured as error:
         for check in ("certificate_chain", "certificate_expiry", "certificate_names"):
             yield skip(check, str(error))
         return
     yield _chain(chain)
     yield _expiry(chain)
-    yield _names(chain, listen, host)
+    yield _names(chain, listened_at, host)
 
 
-def _pair(listen: Listen) -> str:
+def _pair(certificate_file: Path, key_file: Path) -> str:
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(listen.tls_certificate_file, listen.tls_key_file, password="")
+        context.load_cert_chain(certificate_file, key_file, password="")
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         reason = error.reason if isinstance(error, ssl.SSLError) else getattr(error, "strerror", None)
-        files = f"{listen.tls_certificate_file} with key {listen.tls_key_file}"
+        files = f"{certificate_file} with key {key_file}"
         raise Misconfigured(f"{files}: {reason or 'not a certificate with its key in PEM'}") from error
-    return f"{listen.tls_certificate_file} and its key belong together"
+    return f"{certificate_file} and its key belong together"
 
 
 def _chain(chain: CertificateChain) -> Finding:
@@ -75,14 +75,14 @@ def _expiry(chain: CertificateChain) -> Finding:
     return ok("certificate_expiry", f"it ends in {left} days")
 
 
-def _names(chain: CertificateChain, listen: Listen, host: str | None) -> Finding:
+def _names(chain: CertificateChain, listened_at: str, host: str | None) -> Finding:
     remedy = "have a certificate issued with the name that clients connect to as a subject alternative name"
     if not chain.names:
         return fail("certificate_names", "it has no subject alternative name, and clients look at nothing else", remedy)
     named = ", ".join(chain.names)
-    if host is None and listen.host in _EVERYWHERE:
+    if host is None and listened_at in _EVERYWHERE:
         return ok("certificate_names", f"it is for {named}; --host NAME asks whether that is right")
-    asked = host or listen.host
+    asked = host or listened_at
     if not chain.speaks_for(asked):
         found = f"it is for {named}, not for {asked}"
         return fail("certificate_names", found, remedy) if host else warn("certificate_names", found, remedy)
