@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import subprocess
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,15 +12,11 @@ import pytest
 
 from strongroom_service.config.tenant_file import load_tenants
 from strongroom_service.config.vault_file import load_vault_config
+from tests.integration.kubernetes.rendering import CHART, PRODUCTION, ROOT, objects_of, one, run, template
 
 pytestmark = pytest.mark.verify
 
-_ROOT: Final = Path(__file__).resolve().parents[3]
-_BIN: Final = _ROOT / ".venv-kube/bin"
-_CHART: Final = _ROOT / "deploy/chart/strongroom"
-_PRODUCTION: Final = _ROOT / "deploy/chart/values/production.yaml"
 _KUBERNETES: Final = ("1.34", "1.37")
-_SECONDS: Final = 120
 # The operator's own kinds, whose schemas no release of Kubernetes has.
 _WITHOUT_SCHEMA: Final = {"ServiceMonitor", "PrometheusRule"}
 _KEEPERS_OWN: Final = {"keeper-secrets", "keeper-data", "keeper-tmp", "vendor"}
@@ -63,48 +57,16 @@ _UNSAFE: Final[Mapping[str, tuple[Mapping[str, Any], str]]] = {
 }
 
 
-def _run(tool: str, *arguments: str | Path, fails: bool = False) -> str:
-    done = subprocess.run(
-        [str(_BIN / tool), *map(str, arguments)], check=False, capture_output=True, text=True, timeout=_SECONDS
-    )
-    assert (done.returncode != 0) == fails, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def _template(folder: Path, *values: Mapping[str, Any], fails: bool = False) -> str:
-    files: list[str | Path] = []
-    for index, each in enumerate(values):
-        path = folder / f"values-{index}.json"
-        path.write_text(json.dumps(each), encoding="utf-8")
-        files += ["--values", path]
-    return _run("helm", "template", "vault", _CHART, "--values", _PRODUCTION, *files, fails=fails)
-
-
-def _objects(rendered: str) -> list[dict[str, Any]]:
-    """Read YAML by the environment that has a reader of it."""
-    program = "import json, sys, yaml; json.dump([each for each in yaml.safe_load_all(sys.stdin) if each], sys.stdout)"
-    done = subprocess.run(
-        [str(_BIN / "python"), "-c", program], input=rendered, check=True, capture_output=True, text=True
-    )
-    objects: list[dict[str, Any]] = json.loads(done.stdout)
-    return objects
-
-
-def _one(objects: list[dict[str, Any]], kind: str, name: str = "vault") -> dict[str, Any]:
-    (found,) = (each for each in objects if each["kind"] == kind and each["metadata"]["name"] == name)
-    return copy.deepcopy(found)
-
-
 @pytest.fixture(name="rendered", scope="module")
 def _rendered(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return _template(tmp_path_factory.mktemp("values"))
+    return template(tmp_path_factory.mktemp("values"))
 
 
 def test_chart_and_dockerfile_pass_the_linters(rendered: str, tmp_path: Path) -> None:
-    _run("helm", "lint", "--strict", _CHART, "--values", _PRODUCTION)
-    _run("hadolint", "--config", _ROOT / "deploy/image/hadolint.yaml", _ROOT / "deploy/image/Dockerfile")
-    configuration = _ROOT / "deploy/chart/yamllint.yaml"
-    _run("yamllint", "--strict", "-c", configuration, _CHART / "values.yaml", _CHART / "Chart.yaml", _PRODUCTION)
+    run("helm", "lint", "--strict", CHART, "--values", PRODUCTION)
+    run("hadolint", "--config", ROOT / "deploy/image/hadolint.yaml", ROOT / "deploy/image/Dockerfile")
+    configuration = ROOT / "deploy/chart/yamllint.yaml"
+    run("yamllint", "--strict", "-c", configuration, CHART / "values.yaml", CHART / "Chart.yaml", PRODUCTION)
     assert rendered
 
 
@@ -112,8 +74,8 @@ def test_chart_and_dockerfile_pass_the_linters(rendered: str, tmp_path: Path) ->
 def test_rendered_chart_fits_the_schemas_of_kubernetes(rendered: str, release: str, tmp_path: Path) -> None:
     path = tmp_path / "rendered.yaml"
     path.write_text(rendered, encoding="utf-8")
-    said = _run("kubernetes-validate", "--strict", "-k", release, path)
-    kinds = {each["kind"] for each in _objects(rendered)}
+    said = run("kubernetes-validate", "--strict", "-k", release, path)
+    kinds = {each["kind"] for each in objects_of(rendered)}
     unknown = {kind for kind in kinds if f"Couldn't find schema for kind {kind} " in said}
     assert unknown == kinds & _WITHOUT_SCHEMA
 
@@ -121,13 +83,13 @@ def test_rendered_chart_fits_the_schemas_of_kubernetes(rendered: str, release: s
 def test_every_failed_check_of_checkov_is_explained(rendered: str, tmp_path: Path) -> None:
     path = tmp_path / "rendered.yaml"
     path.write_text(rendered, encoding="utf-8")
-    said = _run("checkov", "-f", path, "--framework", "kubernetes", "--quiet", "--soft-fail", "-o", "json")
+    said = run("checkov", "-f", path, "--framework", "kubernetes", "--quiet", "--soft-fail", "-o", "json")
     report = json.loads(said[said.index("{") : said.rindex("}") + 1])
     failed: dict[str, set[str]] = {}
     for each in report["results"]["failed_checks"]:
         kind, _, name = each["resource"].split(".", 2)
         failed.setdefault(each["check_id"], set()).add(f"{kind}/{name}")
-    explained = tomllib.loads((_ROOT / "deploy/chart/checkov-explained.toml").read_text(encoding="utf-8"))
+    explained = tomllib.loads((ROOT / "deploy/chart/checkov-explained.toml").read_text(encoding="utf-8"))
     assert failed == {check: set(each["fails"]) for check, each in explained.items()}
     assert all(each["because"] for each in explained.values())
 
@@ -135,14 +97,14 @@ def test_every_failed_check_of_checkov_is_explained(rendered: str, tmp_path: Pat
 @pytest.mark.parametrize("why", _UNSAFE)
 def test_unsafe_values_are_refused(why: str, tmp_path: Path) -> None:
     values, said = _UNSAFE[why]
-    message = _template(tmp_path, values, fails=True)
+    message = template(tmp_path, values, fails=True)
     assert any(each in message for each in said.split("|")), message
 
 
 def test_service_takes_the_configuration_that_the_chart_writes(rendered: str, tmp_path: Path) -> None:
-    objects = _objects(rendered)
+    objects = objects_of(rendered)
     for name in ("vault", "vault-tenants"):
-        for file, content in _one(objects, "ConfigMap", name)["data"].items():
+        for file, content in one(objects, "ConfigMap", name)["data"].items():
             # As kubelet mounts it: a link to a file in a folder beside.
             (tmp_path / name / "..data").mkdir(parents=True, exist_ok=True)
             (tmp_path / name / "..data" / file).write_text(content, encoding="utf-8")
@@ -157,12 +119,12 @@ def test_service_takes_the_configuration_that_the_chart_writes(rendered: str, tm
 
 def test_what_the_owners_signed_is_the_fronts_alone(tmp_path: Path) -> None:
     owners = {"bundlesConfigMap": "signed", "keysConfigMap": "keys", "keyFiles": ["ada.pub", "grace.pub"]}
-    objects = _objects(_template(tmp_path, {"owners": owners}))
-    (tmp_path / "strongroom.toml").write_text(_one(objects, "ConfigMap")["data"]["strongroom.toml"], encoding="utf-8")
+    objects = objects_of(template(tmp_path, {"owners": owners}))
+    (tmp_path / "strongroom.toml").write_text(one(objects, "ConfigMap")["data"]["strongroom.toml"], encoding="utf-8")
     configured = load_vault_config(tmp_path / "strongroom.toml").owners
     assert configured is not None
     read = {str(configured.bundles_dir), *(str(path.parent) for path in configured.key_files)}
-    pod = _one(objects, "Deployment")["spec"]["template"]["spec"]
+    pod = one(objects, "Deployment")["spec"]["template"]["spec"]
     front, *others = ({each["mountPath"] for each in container["volumeMounts"]} for container in pod["containers"])
     assert front >= read
     assert not read & set().union(*others)
@@ -170,29 +132,8 @@ def test_what_the_owners_signed_is_the_fronts_alone(tmp_path: Path) -> None:
     assert (volumes["owner-bundles"], volumes["owner-keys"]) == ("signed", "keys")
 
 
-def test_browsers_have_a_port_only_if_asked_for_and_for_named_peers(rendered: str, tmp_path: Path) -> None:
-    assert "browser" not in rendered
-    peers = [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
-    browser = {"enabled": True, "tlsSecretName": "public", "serviceType": "LoadBalancer"}
-    objects = _objects(_template(tmp_path, {"browser": browser, "networkPolicy": {"browsers": peers}}))
-    (tmp_path / "strongroom.toml").write_text(_one(objects, "ConfigMap")["data"]["strongroom.toml"], encoding="utf-8")
-    configured = load_vault_config(tmp_path / "strongroom.toml").browser
-    assert configured is not None
-    assert (configured.port, str(configured.tls_key_file)) == (8445, "/browser-tls/tls.key")
-    assert not configured.plaintext
-    service = _one(objects, "Service", "vault-browser")["spec"]
-    assert (service["ports"][0]["targetPort"], service["externalTrafficPolicy"]) == ("browser", "Local")
-    front, *others = _one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
-    assert {"name": "browser", "containerPort": 8445} in front["ports"]
-    assert "browser" not in json.dumps(others)
-    rules = _one(objects, "NetworkPolicy", "vault-peers")["spec"]["ingress"]
-    assert {"from": peers, "ports": [{"protocol": "TCP", "port": "browser"}]} in rules
-    nobody = _one(_objects(_template(tmp_path, {"browser": browser})), "NetworkPolicy", "vault-peers")
-    assert "browser" not in json.dumps(nobody)
-
-
 def test_pin_and_module_are_the_keepers_alone(rendered: str) -> None:
-    pod = _one(_objects(rendered), "Deployment")["spec"]["template"]["spec"]
+    pod = one(objects_of(rendered), "Deployment")["spec"]["template"]["spec"]
     front, keeper, housekeeper = pod["containers"]
     assert (front["name"], keeper["name"], housekeeper["name"]) == ("front", "keeper", "housekeeper")
     for other in (front, housekeeper):
@@ -205,7 +146,7 @@ def test_pin_and_module_are_the_keepers_alone(rendered: str) -> None:
 
 
 def test_housekeeper_has_the_database_and_the_sockets_as_the_keepers_user(rendered: str) -> None:
-    pod = _one(_objects(rendered), "Deployment")["spec"]["template"]["spec"]
+    pod = one(objects_of(rendered), "Deployment")["spec"]["template"]["spec"]
     front, keeper, housekeeper = pod["containers"]
     (taking,) = (each for each in pod["initContainers"] if each["name"] == "take-housekeeper-secrets")
     assert housekeeper["args"] == ["housekeep", "--config", "/etc/strongroom/vault/strongroom.toml", "--every", "600"]
@@ -224,34 +165,34 @@ def test_housekeeper_has_the_database_and_the_sockets_as_the_keepers_user(render
 def test_housekeeper_keeps_checkpoints_where_it_is_told_or_is_left_out(tmp_path: Path) -> None:
     claim = {"persistentVolumeClaim": {"claimName": "checkpoints"}}
     without_default = {"housekeeper": {"volume": {"emptyDir": None, **claim}}}
-    pod = _one(_objects(_template(tmp_path, without_default)), "Deployment")["spec"]["template"]["spec"]
+    pod = one(objects_of(template(tmp_path, without_default)), "Deployment")["spec"]["template"]["spec"]
     (volume,) = (each for each in pod["volumes"] if each["name"] == "checkpoints")
     assert volume == {"name": "checkpoints", **claim}
-    pod = _one(_objects(_template(tmp_path, {"housekeeper": {"enabled": False}})), "Deployment")["spec"]["template"]
+    pod = one(objects_of(template(tmp_path, {"housekeeper": {"enabled": False}})), "Deployment")["spec"]["template"]
     assert "housekeep" not in json.dumps(pod["spec"])
     assert "checkpoints" not in json.dumps(pod["spec"])
 
 
 def test_vault_is_made_once_by_the_keepers_user_before_pods_are(rendered: str, tmp_path: Path) -> None:
-    objects = _objects(rendered)
-    migrate, job = _one(objects, "Job", "vault-migrate"), _one(objects, "Job", "vault-init")
+    objects = objects_of(rendered)
+    migrate, job = one(objects, "Job", "vault-migrate"), one(objects, "Job", "vault-init")
     hooks = job["metadata"]["annotations"]
     assert hooks["helm.sh/hook"] == "pre-install"
     assert int(hooks["helm.sh/hook-weight"]) > int(migrate["metadata"]["annotations"]["helm.sh/hook-weight"])
     pod = job["spec"]["template"]["spec"]
     (init,) = pod["containers"]
     assert init["args"] == ["init", "--one-user", "--config", "/etc/strongroom/vault/strongroom.toml"]
-    served = _one(objects, "Deployment")["spec"]["template"]["spec"]["containers"][1]
+    served = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"][1]
     assert init["securityContext"] == served["securityContext"]
     given = {mount["name"] for each in pod["initContainers"] for mount in each["volumeMounts"]}
     assert given == {"database", "pin", "secrets"}
     # What the pods are given is made after hooks: it is given the same by ones of its own, which are made before it.
     for volume, name in (("configuration", ""), ("tenants", "-tenants")):
         (mounted,) = (each["configMap"]["name"] for each in pod["volumes"] if each["name"] == volume)
-        made = _one(objects, "ConfigMap", mounted)
+        made = one(objects, "ConfigMap", mounted)
         assert made["metadata"]["annotations"]["helm.sh/hook"] == "pre-install"
         assert int(made["metadata"]["annotations"]["helm.sh/hook-weight"]) < int(hooks["helm.sh/hook-weight"])
-        assert made["data"] == _one(objects, "ConfigMap", f"vault{name}")["data"]
+        assert made["data"] == one(objects, "ConfigMap", f"vault{name}")["data"]
     labels = job["spec"]["template"]["metadata"]["labels"]
     (policy,) = (
         each["spec"]
@@ -259,12 +200,12 @@ def test_vault_is_made_once_by_the_keepers_user_before_pods_are(rendered: str, t
         if each["kind"] == "NetworkPolicy" and each["spec"]["podSelector"]["matchLabels"] == labels
     )
     assert sorted(port["port"] for rule in policy["egress"] for port in rule["ports"]) == [53, 53, 1792, 5432]
-    without = _objects(_template(tmp_path, {"init": {"enabled": False}}))
+    without = objects_of(template(tmp_path, {"init": {"enabled": False}}))
     assert not [each for each in without if each["metadata"]["name"].startswith("vault-init")]
 
 
 def test_every_container_is_restricted(rendered: str) -> None:
-    specs = [each["spec"]["template"]["spec"] for each in _objects(rendered) if each["kind"] in {"Deployment", "Job"}]
+    specs = [each["spec"]["template"]["spec"] for each in objects_of(rendered) if each["kind"] in {"Deployment", "Job"}]
     assert len(specs) == 3
     for spec in specs:
         assert spec["automountServiceAccountToken"] is False
@@ -279,28 +220,28 @@ def test_every_container_is_restricted(rendered: str) -> None:
 
 
 def test_prometheus_rule_is_the_rules_that_promtool_tests(rendered: str, tmp_path: Path) -> None:
-    rule = _one(_objects(rendered), "PrometheusRule")
-    (rules,) = _objects((_ROOT / "deploy/prometheus/rules.yaml").read_text(encoding="utf-8"))
+    rule = one(objects_of(rendered), "PrometheusRule")
+    (rules,) = objects_of((ROOT / "deploy/prometheus/rules.yaml").read_text(encoding="utf-8"))
     assert rule["spec"] == rules
     alerts = {each["alert"] for group in rules["groups"] for each in group["rules"] if "alert" in each}
     assert len(alerts) > 15
-    runbooks = (_ROOT / "docs/runbooks.md").read_text(encoding="utf-8")
+    runbooks = (ROOT / "docs/runbooks.md").read_text(encoding="utf-8")
     assert all(f"\n## {alert}\n" in runbooks for alert in alerts)
-    without = _objects(_template(tmp_path, {"monitoring": {"prometheusRule": {"enabled": False}}}))
+    without = objects_of(template(tmp_path, {"monitoring": {"prometheusRule": {"enabled": False}}}))
     assert not [each for each in without if each["kind"] == "PrometheusRule"]
 
 
 def test_keeper_outlives_the_fronts_drain(rendered: str) -> None:
-    objects = _objects(rendered)
-    pod = _one(objects, "Deployment")["spec"]["template"]["spec"]
-    settings = tomllib.loads(_one(objects, "ConfigMap")["data"]["strongroom.toml"])
+    objects = objects_of(rendered)
+    pod = one(objects, "Deployment")["spec"]["template"]["spec"]
+    settings = tomllib.loads(one(objects, "ConfigMap")["data"]["strongroom.toml"])
     keeper_waits = pod["containers"][1]["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert keeper_waits > settings["drain_wait_seconds"] + settings["drain_grace_seconds"]
     assert pod["terminationGracePeriodSeconds"] > keeper_waits
 
 
 def test_network_is_closed_but_for_named_peers(rendered: str) -> None:
-    policies = [each["spec"] for each in _objects(rendered) if each["kind"] == "NetworkPolicy"]
+    policies = [each["spec"] for each in objects_of(rendered) if each["kind"] == "NetworkPolicy"]
     assert all(each["policyTypes"] == ["Ingress", "Egress"] for each in policies)
     rules = [rule for each in policies for rule in (*(each.get("ingress") or ()), *(each.get("egress") or ()))]
     assert rules
