@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import typer
 
 from strongroom_client.cli.main import main
 from strongroom_client.clock import system_clock
@@ -41,6 +42,7 @@ class Device:
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             patch.setattr(sys, "argv", ["strongroom", *map(str, arguments)])
             patch.setattr(sys, "stdin", io.StringIO(typed))
+            patch.setattr(f"{typer.prompt.__module__}.hidden_prompt_func", _typed_unseen)
             with pytest.raises(SystemExit) as ended:
                 main()
         code = ended.value.code
@@ -54,6 +56,15 @@ class Device:
         done = self.at_vault("enroll", "--user-name", "alice", "--recovery-key-out", key)
         assert done.returncode == 0, done.stderr
         return key
+
+
+def _typed_unseen(prompt: str) -> str:
+    """In place of the terminal, which would not show what is typed."""
+    sys.stderr.write(prompt)
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line.rstrip("\n")
 
 
 @contextmanager

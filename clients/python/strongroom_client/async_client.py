@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 
 from strongroom_client.authenticators.port import Authenticator
 from strongroom_client.clock import Clock, Millis, system_clock
+from strongroom_client.consequences import Change, Outlook, outlook
 from strongroom_client.descriptions import HistoryEvent, Policy, Service, VaultStatus
 from strongroom_client.envelope_content import EnvelopeContent
 from strongroom_client.flows.accepting import accept_older_vault
@@ -90,6 +91,10 @@ class AsyncVaultClient:
     async def vault(self) -> VaultStatus:
         """Return the record's state, verified."""
         return await self._run(ask_vault(self._session))
+
+    async def outlook(self, change: Change, passkey: bytes = b"") -> Outlook:
+        """Say what a change will mean for who can open what, before it is made; `passkey` is the one to be removed."""
+        return outlook(change, status=await self.vault(), memory=self.memory, passkey=passkey)
 
     async def history(self) -> tuple[HistoryEvent, ...]:
         """Return the whole history, newest first, verified."""

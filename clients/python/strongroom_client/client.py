@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 
 from strongroom_client.authenticators.port import Authenticator
 from strongroom_client.clock import Clock, Millis, system_clock
+from strongroom_client.consequences import Change, Outlook, outlook
 from strongroom_client.descriptions import HistoryEvent, Policy, Service, VaultStatus
 from strongroom_client.envelope_content import EnvelopeContent
 from strongroom_client.flows.accepting import accept_older_vault
@@ -101,6 +102,10 @@ class VaultClient:
     def vault(self) -> VaultStatus:
         """Return the record's state, verified."""
         return self._run(ask_vault(self._session))
+
+    def outlook(self, change: Change, passkey: bytes = b"") -> Outlook:
+        """Say what a change will mean for who can open what, before it is made; `passkey` is the one to be removed."""
+        return outlook(change, status=self.vault(), memory=self.memory, passkey=passkey)
 
     def history(self) -> tuple[HistoryEvent, ...]:
         """Return the history, newest first, verified to be without a gap and to pass through what is known.

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from strongroom.v1 import event_pb2, resources_pb2, vault_service_pb2
 from strongroom_client.clock import Millis
 from strongroom_client.errors import ReplyMismatch
+from strongroom_client.passkey_names import model_of
 from strongroom_client.pending import Pending
 from strongroom_client.timestamps import millis_of, optional_millis
 from strongroom_client.verification.bundles import VerifiedBundle
@@ -58,13 +59,27 @@ class Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passkey:
-    """One passkey of the record; `last_used_at` is None before its first assertion."""
+    """One passkey of the record.
+
+    Attributes:
+        last_used_at: None before its first assertion.
+        aaguid: authenticator model as the passkey claims it, 16 bytes, zeros where it claims none. Without attestation,
+            which the vault does not ask for, it proves nothing.
+        backup_eligible, backup_state: it may be, and was when last used, copied to other devices by its provider.
+    """
 
     credential_id: bytes
     created_at: Millis
     last_used_at: Millis | None
+    aaguid: bytes
     backup_eligible: bool
+    backup_state: bool
     quarantined: bool
+
+    @property
+    def model(self) -> str | None:
+        """What the claimed model is called; None where the list of models does not have it."""
+        return model_of(self.aaguid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +258,9 @@ def _passkey(credential: resources_pb2.Credential) -> Passkey:
         credential_id=credential.credential_id,
         created_at=_millis(credential.create_time),
         last_used_at=_optional_millis(credential, "last_use_time"),
+        aaguid=credential.aaguid,
         backup_eligible=credential.backup_eligible,
+        backup_state=credential.backup_state,
         quarantined=credential.quarantined,
     )
 

@@ -31,6 +31,7 @@ class NoticeKind(Enum):
     PASSKEY_ADDED = "passkey-added"
     PASSKEY_REMOVED = "passkey-removed"
     RECOVERY_KEY_CHANGED = "recovery-key-changed"
+    MODE_CHANGED = "mode-changed"
     ANOTHER_LIFE = "another-life"
     IDENTITY_KEY_INTRODUCED = "identity-key-introduced"
     IDENTITY_KEY_DROPPED = "identity-key-dropped"
@@ -38,6 +39,11 @@ class NoticeKind(Enum):
 
 _REMOVED = "a passkey was removed elsewhere: restore once, so that backups from here use the new key"
 _ADDED = "a passkey was added elsewhere"
+_RECOVERY_REPLACED = "the recovery key was replaced elsewhere: restore once, so that backups from here use the new one"
+_MOVED: Final = {
+    "prf": "the vault was moved to mode prf elsewhere: restore once, so that backups from here use the new key",
+    "vault-held": "the vault was moved to mode vault-held elsewhere: it alone locks the keys now. Was it you?",
+}
 _ENDED: Final = {
     "empty": "the vault was reset elsewhere, with an account token alone: was it you?",
     "deleted": "the vault was deleted elsewhere",
@@ -94,15 +100,17 @@ def status_notices(status: VaultStatus) -> tuple[Notice, ...]:
     return tuple(notices)
 
 
-def changes_seen(*, known: AccountMemory, shown: AccountMemory, state: str) -> tuple[Notice, ...]:
+def changes_seen(*, known: AccountMemory, shown: AccountMemory, status: VaultStatus) -> tuple[Notice, ...]:
     """Return what has become of a record since this device last saw it: by others, since own changes are remembered."""
     if known.credentials is None or shown.credentials is None:
         return ()
     another = known.life is not None and known.life not in {0, shown.life}
-    if known.credentials.passkeys and (another or state in _ENDED):
-        said = _ENDED.get(state, "the vault was begun anew, or an earlier life of it reopened, elsewhere")
+    if known.credentials.passkeys and (another or status.state in _ENDED):
+        said = _ENDED.get(status.state, "the vault was begun anew, or an earlier life of it reopened, elsewhere")
         return (Notice(kind=NoticeKind.ANOTHER_LIFE, said=said),)
-    return credentials_changed(known=known.credentials, shown=shown.credentials)
+    moved = status.mode in _MOVED and known.mode is not None and known.mode.value != status.mode
+    notices = (Notice(kind=NoticeKind.MODE_CHANGED, said=_MOVED[status.mode]),) if moved else ()
+    return (*credentials_changed(known=known.credentials, shown=shown.credentials), *notices)
 
 
 def credentials_changed(*, known: CredentialSet, shown: CredentialSet) -> tuple[Notice, ...]:
@@ -113,7 +121,7 @@ def credentials_changed(*, known: CredentialSet, shown: CredentialSet) -> tuple[
         *(_of(NoticeKind.PASSKEY_ADDED, _ADDED, one.credential_id) for one in sorted(now - before)),
     ]
     if known.recovery_public_key not in {b"", shown.recovery_public_key}:
-        notices.append(Notice(kind=NoticeKind.RECOVERY_KEY_CHANGED, said="the recovery key was replaced elsewhere"))
+        notices.append(Notice(kind=NoticeKind.RECOVERY_KEY_CHANGED, said=_RECOVERY_REPLACED))
     return tuple(notices)
 
 

@@ -33,6 +33,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -137,13 +138,21 @@ def parse_recovery_key(text: str) -> RecoveryKey:
         RecoveryKeyTypo: a row has a mistake or the number of digits is wrong.
     """
     rows = _split_rows(text)
-    _require(rows, "holds a character that is not 0-9 or a-f", lambda _, row: _HEX_DIGITS.issuperset(row))
-    _require(
-        rows,
-        "the check digit does not match; look for a wrong or swapped digit, or a row out of place",
-        lambda number, row: check_digit(row[:_ROW_DIGITS], row_number=number) == row[_ROW_DIGITS],
-    )
+    for problem, is_right in _ROW_RULES:
+        _require(rows, problem, is_right)
     return RecoveryKey(bytes.fromhex("".join(row[:_ROW_DIGITS] for row in rows)))
+
+
+def check_row(text: str, *, row_number: int) -> None:
+    """Find out at once whether a row (1 to 8) was typed with a mistake, so that only this one need be typed again.
+
+    Raises:
+        RecoveryKeyTypo: it was; names the row.
+    """
+    row = _typed(text)
+    for problem, is_right in _ROW_RULES:
+        if not is_right(row_number, row):
+            raise RecoveryKeyTypo(problem, rows=(row_number,))
 
 
 def check_digit(row: str, *, row_number: int) -> str:
@@ -158,10 +167,13 @@ def _times_generator(element: int) -> int:
     return doubled ^ _REDUCTION if doubled >= _FIELD_SIZE else doubled
 
 
+def _typed(line: str) -> str:
+    return "".join(line.replace("-", "").split()).lower()
+
+
 def _split_rows(text: str) -> list[str]:
-    lines = [line for line in ("".join(line.replace("-", "").split()).lower() for line in text.splitlines()) if line]
+    lines = [line for line in map(_typed, text.splitlines()) if line]
     if len(lines) == ROWS:
-        _require(lines, f"does not have {_SHOWN_ROW_DIGITS} digits", lambda _, row: len(row) == _SHOWN_ROW_DIGITS)
         return lines
     digits = "".join(lines)
     expected = ROWS * _SHOWN_ROW_DIGITS
@@ -175,3 +187,14 @@ def _require(rows: list[str], problem: str, is_right: Callable[[int, str], bool]
     wrong = tuple(number for number, row in enumerate(rows, start=1) if not is_right(number, row))
     if wrong:
         raise RecoveryKeyTypo(problem, rows=wrong)
+
+
+_ROW_RULES: Final[tuple[tuple[str, Callable[[int, str], bool]], ...]] = (
+    (f"does not have {_SHOWN_ROW_DIGITS} digits", lambda _, row: len(row) == _SHOWN_ROW_DIGITS),
+    ("holds a character that is not 0-9 or a-f", lambda _, row: _HEX_DIGITS.issuperset(row)),
+    (
+        "the check digit does not match; look for a wrong or swapped digit, or a row out of place",
+        lambda number, row: check_digit(row[:_ROW_DIGITS], row_number=number) == row[_ROW_DIGITS],
+    ),
+)
+"""What each row must be, in the order in which it is looked at."""

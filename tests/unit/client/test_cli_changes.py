@@ -64,7 +64,7 @@ def test_passkey_is_added_by_the_recovery_key(two: Device) -> None:
 def test_passkey_that_is_not_one_is_wrong_usage(two: Device, named: str) -> None:
     refused = two.at_vault("passkey", "remove", named, "--yes")
     assert refused.returncode == 2
-    assert "passkeys of the vault begin so" in refused.stderr
+    assert "passkeys of the vault have that name" in refused.stderr
 
 
 def test_quarantined_passkey_is_warned_of_and_trusted_again(two: Device) -> None:
@@ -81,7 +81,7 @@ def test_quarantined_passkey_is_warned_of_and_trusted_again(two: Device) -> None
 
 def test_recovery_key_is_replaced(device: Device) -> None:
     old = device.enroll().read_text()
-    done = device.at_vault("replace-recovery-key", "--recovery-key-out", device.state / "new.txt")
+    done = device.at_vault("replace-recovery-key", "--recovery-key-out", device.state / "new.txt", "--yes")
     assert done.returncode == 0, done.stderr
     assert (device.state / "new.txt").read_text() != old
     assert device.at_vault("replace-recovery-key").returncode == 2, "not shown where nobody looks"

@@ -16,7 +16,9 @@ from strongroom_client.errors import (
     AccountTokenRejected,
     BundleInvalid,
     InvalidRequest,
+    ModeNotExpected,
     MustWait,
+    NewestUnopened,
     NotProven,
     OutcomeUnknown,
     OwnerBundleInvalid,
@@ -28,9 +30,17 @@ from strongroom_client.errors import (
     VaultRefused,
     VaultWentBack,
 )
+from strongroom_client.passkey_names import BadPasskeyName
 from strongroom_client.recovery_key import RecoveryKeyTypo
 
-EXPLAINED: Final = (StrongroomError, AuthenticatorError, EnvelopeError, ArchiveError, RecoveryKeyTypo)
+EXPLAINED: Final = (
+    StrongroomError,
+    AuthenticatorError,
+    EnvelopeError,
+    ArchiveError,
+    RecoveryKeyTypo,
+    BadPasskeyName,
+)
 """Roots of all errors that are told to the user; any other is a defect."""
 
 _ADVICE: Final[tuple[tuple[type[Exception], str], ...]] = (
@@ -58,8 +68,13 @@ _ADVICE: Final[tuple[tuple[type[Exception], str], ...]] = (
         BundleInvalid,
         "The vault's keys cannot be believed. If a backup was restored there, `strongroom accept-older-vault` helps.",
     ),
+    (
+        ModeNotExpected,
+        "If you moved it there on another device, say --mode vault-held. If not, do not: somebody may be cheating.",
+    ),
     (NotProven, "Somebody between you and the vault may be cheating, or the vault is. Nothing was given away."),
     (PrfUnavailable, "Use another passkey."),
+    (NewestUnopened, "Use the passkey or the device that stored it; it may hold what the older one lacks."),
     (WrongPrf, "The passkey answered, but with another secret than at enrollment. No attempt was lost."),
     (WrongEnvelopeMode, "The vault holds an envelope of another mode; see --mode."),
     (CredentialExcluded, "Use another authenticator."),

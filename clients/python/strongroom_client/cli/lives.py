@@ -9,13 +9,16 @@ from typing import Annotated
 
 import typer
 
-from strongroom_client.cli.opening import chosen_authenticator, opened_client
+from strongroom_client.cli.agreeing import agree
+from strongroom_client.cli.opening import all_authenticators, chosen_authenticator, opened_client
 from strongroom_client.cli.options import Browser, ChosenMode, KeyFile, KeyOut, KeyPrompt, State, Yes, load
 from strongroom_client.cli.output import Output, Shown, tell
 from strongroom_client.cli.recovery_keys import given_recovery_key, hand_over, recovery_key_to_hand_over
 from strongroom_client.cli.showing import policy_lines, shown_time
+from strongroom_client.consequences import Change
 from strongroom_client.descriptions import Policy
 from strongroom_client.errors import NoVault
+from strongroom_client.memory import Mode
 
 _DAY_SECONDS = 24 * 3600
 
@@ -38,7 +41,7 @@ class OnExhaustion(Enum):
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (replace_recovery_key, reset, reopen, limits):
+    for command in (replace_recovery_key, renew, mode, reset, reopen, limits):
         app.command()(command)
 
 
@@ -47,6 +50,7 @@ def replace_recovery_key(
     state: State = None,
     mode: ChosenMode = None,
     recovery_key_out: KeyOut = None,
+    yes: Yes = False,
     browser: Browser = False,
     output: Shown = Output.TEXT,
 ) -> None:
@@ -54,11 +58,47 @@ def replace_recovery_key(
     configuration = load(state, browser=browser)
     key = recovery_key_to_hand_over(recovery_key_out)
     with opened_client(configuration) as client:
-        client.vault()
+        agree(client, Change.REPLACE_RECOVERY_KEY, yes=yes)
         hand_over(key, recovery_key_out)
         client.set_recovery(chosen_authenticator(configuration.authenticator), recovery_key=key, mode=mode)
     said = "The new recovery key counts now. Keep the old one as long as you keep older archives."
     tell(output, said, recovery_key_file=recovery_key_out)
+
+
+def renew(
+    *,
+    state: State = None,
+    mode: ChosenMode = None,
+    browser: Browser = False,
+    output: Shown = Output.TEXT,
+) -> None:
+    """Take a fresh archive key for the backups from now on; older ones still open."""
+    configuration = load(state, browser=browser)
+    with opened_client(configuration) as client:
+        agree(client, Change.RENEW)
+        renewed = client.renew(chosen_authenticator(configuration.authenticator), mode=mode)
+    said = f"Renewed. Archive keys are stored as version {renewed.archive_version}; back up now, to use the fresh one."
+    tell(output, said, archive_version=renewed.archive_version, archive_recipient=renewed.archive_recipient)
+
+
+def mode(
+    to: Annotated[Mode, typer.Argument(help="prf: your passkeys lock the keys; vault-held: the vault alone does.")],
+    *,
+    state: State = None,
+    from_: Annotated[
+        Mode | None, typer.Option("--mode", help="The mode before; needed where this device does not know vault-held.")
+    ] = None,
+    yes: Yes = False,
+    browser: Browser = False,
+    output: Shown = Output.TEXT,
+) -> None:
+    """Move between the modes. No archive is encrypted anew."""
+    configuration = load(state, browser=browser)
+    with opened_client(configuration) as client:
+        agree(client, Change.TO_PRF if to is Mode.PRF else Change.TO_VAULT_HELD, yes=yes)
+        moved = client.change_mode(all_authenticators(configuration), to, mode=from_)
+    said = f"Moved to mode {to.value}. Archive keys are stored as version {moved.archive_version}."
+    tell(output, said, mode=to, archive_version=moved.archive_version)
 
 
 def reset(

@@ -9,11 +9,12 @@ import typer
 
 from strongroom_client.age_keys import recipient_of
 from strongroom_client.cli import archives, lives, passkeys, receipts
+from strongroom_client.cli.agreeing import agree
 from strongroom_client.cli.diagnosis import doctor
 from strongroom_client.cli.exit_codes import MEANINGS, ExitCode
 from strongroom_client.cli.explanations import EXPLAINED, explain
 from strongroom_client.cli.opening import chosen_authenticator, opened_client
-from strongroom_client.cli.options import Browser, ChosenMode, KeyFile, KeyOut, State, Yes, load
+from strongroom_client.cli.options import Browser, ChosenMode, KeyFile, KeyOut, Naming, State, Yes, load
 from strongroom_client.cli.output import Chosen, Output, Shown, tell, tell_failure
 from strongroom_client.cli.recovery_keys import (
     hand_over,
@@ -22,6 +23,7 @@ from strongroom_client.cli.recovery_keys import (
     recovery_key_to_hand_over,
 )
 from strongroom_client.cli.showing import as_json, history_lines, status_lines
+from strongroom_client.consequences import Change
 from strongroom_client.memory import Mode
 from strongroom_client.verification.evidence import examine_evidence
 
@@ -54,6 +56,7 @@ def main() -> None:
 def enroll(
     *,
     user_name: Annotated[str, typer.Option(help="What the authenticator calls this passkey's account.")],
+    name: Naming = "",
     state: State = None,
     mode: Annotated[Mode, typer.Option(help="How the envelope is locked.")] = Mode.PRF,
     recovery_key_out: KeyOut = None,
@@ -68,7 +71,11 @@ def enroll(
         # Before anything depends on it: who is interrupted below has the key, and not a vault without one.
         hand_over(key, recovery_key_out)
         enrolled = client.enroll(
-            chosen_authenticator(configuration.authenticator), user_name=user_name, mode=mode, recovery_key=key
+            chosen_authenticator(configuration.authenticator),
+            user_name=user_name,
+            name=name,
+            mode=mode,
+            recovery_key=key,
         )
     said = f"Enrolled. Archive keys are stored as version {enrolled.archive_version} and were opened once."
     tell(output, said, archive_version=enrolled.archive_version, recovery_key_file=recovery_key_out)
@@ -135,11 +142,10 @@ def delete(
     browser: Browser = False,
     output: Shown = Output.TEXT,
 ) -> None:
-    """Delete the vault. Archives then open with the recovery key only."""
+    """Turn the protection off: delete the vault. Archives then open with the recovery key only."""
     configuration = load(state, browser=browser)
-    if not yes:
-        typer.confirm("Delete the vault? Archives will open with the recovery key only.", abort=True, err=True)
     with opened_client(configuration) as client:
+        agree(client, Change.TURN_OFF, yes=yes)
         client.delete(chosen_authenticator(configuration.authenticator), mode=mode)
     tell(output, "Deleted.", deleted=True)
 

@@ -11,6 +11,7 @@ from strongroom_client.account_tokens import AccountTokenFile
 from strongroom_client.authenticators.browser import BrowserAuthenticator, Invitation
 from strongroom_client.authenticators.ctap import CtapAuthenticator
 from strongroom_client.authenticators.port import Authenticator
+from strongroom_client.authenticators.several import SeveralAuthenticators
 from strongroom_client.authenticators.software import InsecureSoftwareAuthenticator
 from strongroom_client.cli.configuration import SECURITY_KEY, AuthenticatorChoice, Configuration
 from strongroom_client.cli.security_key import SecurityKeyInTurn, TerminalInteraction, find_security_key
@@ -52,6 +53,16 @@ def two_authenticators(configuration: Configuration) -> tuple[Authenticator, Aut
     if own.kind == further.kind == SECURITY_KEY:
         return SecurityKeyInTurn("the security key that the vault knows"), SecurityKeyInTurn("the new security key")
     return chosen_authenticator(own), chosen_authenticator(further)
+
+
+def all_authenticators(configuration: Configuration) -> Authenticator:
+    """Return every authenticator that the configuration names, as one: each passkey is asked for where it is."""
+    own, further = configuration.authenticator, configuration.further_authenticator
+    if own.kind == further.kind == SECURITY_KEY:
+        return SecurityKeyInTurn("the security key that holds the passkey in question")
+    if further.kind == SECURITY_KEY:
+        return chosen_authenticator(own)
+    return SeveralAuthenticators(chosen_authenticator(own), chosen_authenticator(further))
 
 
 def chosen_authenticator(choice: AuthenticatorChoice) -> Authenticator:

@@ -21,6 +21,7 @@ KeyPrompt = Annotated[bool, typer.Option("--recovery-key-prompt", help="Type the
 KeyOut = Annotated[
     Path | None, typer.Option(help="Write the recovery key to this new file; else it is shown.", dir_okay=False)
 ]
+Naming = Annotated[str, typer.Option("--name", help="What you call this passkey; only who opens the vault sees it.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 ChosenMode = Annotated[
     Mode | None, typer.Option(help="How the envelope is locked; needed for vault-held on a new device.")

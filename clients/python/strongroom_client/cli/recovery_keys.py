@@ -9,9 +9,17 @@ from pathlib import Path
 import typer
 
 from strongroom_client.errors import DeviceError
-from strongroom_client.recovery_key import ROWS, RecoveryKey, generate_recovery_key, parse_recovery_key
+from strongroom_client.recovery_key import (
+    ROWS,
+    RecoveryKey,
+    RecoveryKeyTypo,
+    check_row,
+    generate_recovery_key,
+    parse_recovery_key,
+)
 
 _MAX_FILE_BYTES = 4096
+_ROW_TRIES = 3
 
 
 def read_recovery_key(path: Path) -> RecoveryKey:
@@ -30,13 +38,26 @@ def read_recovery_key(path: Path) -> RecoveryKey:
 
 
 def prompt_recovery_key() -> RecoveryKey:
-    """Ask for the key row by row, unseen.
+    """Ask for the key row by row, unseen; a row with a mistake is said to have one, and asked for again.
 
     Raises:
-        RecoveryKeyTypo: it holds a mistake.
+        RecoveryKeyTypo: the same row was typed with a mistake several times.
     """
-    rows = [typer.prompt(f"Row {row} of {ROWS}", hide_input=True, err=True) for row in range(1, ROWS + 1)]
-    return parse_recovery_key("\n".join(rows))
+    return parse_recovery_key("\n".join(_prompt_row(row) for row in range(1, ROWS + 1)))
+
+
+def _prompt_row(row: int) -> str:
+    for _ in range(_ROW_TRIES - 1):
+        typed: str = typer.prompt(f"Row {row} of {ROWS}", hide_input=True, err=True)
+        try:
+            check_row(typed, row_number=row)
+        except RecoveryKeyTypo as mistake:
+            typer.secho(f"Mistake in {mistake}. Type this row again.", err=True, fg=typer.colors.YELLOW)
+        else:
+            return typed
+    typed = typer.prompt(f"Row {row} of {ROWS}", hide_input=True, err=True)
+    check_row(typed, row_number=row)
+    return typed
 
 
 def write_recovery_key(key: RecoveryKey, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -12,9 +12,10 @@ from pathlib import Path
 from google.protobuf.message import Message
 
 from strongroom_client.clock import Millis
-from strongroom_client.descriptions import HistoryEvent, Policy, VaultStatus
+from strongroom_client.descriptions import HistoryEvent, Passkey, Policy, VaultStatus
 from strongroom_client.memory import AccountMemory
 from strongroom_client.notices import Notice
+from strongroom_client.passkey_names import called
 
 _DAY_SECONDS = 24 * 3600
 
@@ -35,10 +36,8 @@ def status_lines(status: VaultStatus, memory: AccountMemory) -> Iterable[str]:
         yield f"Cool-down until  {shown_time(status.cool_down_ends_at)}"
     if status.closed:
         yield "CLOSED           all attempts are used up; the recovery key reopens it at once"
-    for passkey in status.passkeys:
-        quarantined = "  QUARANTINED" if passkey.quarantined else ""
-        made = shown_time(passkey.created_at)
-        yield f"Passkey          {passkey.credential_id.hex()[:16]}...  of {made}{quarantined}"
+    for line in passkey_lines(status.passkeys, memory.names):
+        yield f"Passkey          {line}"
     if status.passkeys:
         yield f"Recovery key     {'installed' if status.has_recovery_key else 'not yet effective'}"
     for archive in status.archives:
@@ -50,6 +49,23 @@ def status_lines(status: VaultStatus, memory: AccountMemory) -> Iterable[str]:
     if status.account_erase_at is not None:
         yield f"TO BE ERASED     the whole account, {shown_time(status.account_erase_at)}, as the product has asked"
     yield f"Backups from here  {'ready' if memory.archive_recipient else 'not yet: enroll or restore first'}"
+
+
+def passkey_lines(passkeys: Iterable[Passkey], names: Mapping[bytes, str]) -> Iterable[str]:
+    """Return one line per passkey: what it is called, its model as it claims, and when it was made and last used."""
+    for passkey in passkeys:
+        model = "unknown model" if passkey.model is None else f"says it is {passkey.model}"
+        synced = ", synced" if passkey.backup_state else ""
+        used = "never used" if passkey.last_used_at is None else f"last used {shown_time(passkey.last_used_at)}"
+        quarantined = "  QUARANTINED" if passkey.quarantined else ""
+        made = f"made {shown_time(passkey.created_at)}"
+        yield f"{called(passkey.credential_id, names)}  {model}{synced}  {made}, {used}{quarantined}"
+
+
+def passkey_document(passkey: Passkey, names: Mapping[bytes, str]) -> dict[str, object]:
+    """Return a passkey for programs, with its name and its claimed model, each null where it is not known."""
+    shown = {member.name: getattr(passkey, member.name) for member in fields(passkey)}
+    return {"name": names.get(passkey.credential_id), "claimed_model": passkey.model, **shown}
 
 
 def history_lines(events: Iterable[HistoryEvent]) -> Iterable[str]:

@@ -66,7 +66,7 @@ def ask_vault(session: Session) -> Flow[VaultStatus]:
     memory = replace(known, pending=status.pending, life=reply.life)
     yield from learn(session, verified, memory=memory, credentials=credentials, set_aside=set_aside)
     yield from tell(session, status_notices(status))
-    yield from tell(session, changes_seen(known=known, shown=session.memory, state=status.state))
+    yield from tell(session, changes_seen(known=known, shown=session.memory, status=status))
     return status
 
 
