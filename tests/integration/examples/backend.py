@@ -136,7 +136,7 @@ def _wait(backend: RunningBackend, process: subprocess.Popen[bytes]) -> None:
     while True:
         try:
             backend.get("/")
-        except ConnectionRefusedError:
+        except OSError:  # nobody listens yet
             assert process.poll() is None, backend.log_file.read_text()
             assert time.monotonic() < deadline, backend.log_file.read_text()
             time.sleep(_POLL_SECONDS)

@@ -20,7 +20,7 @@ from fido2.webauthn import PublicKeyCredentialCreationOptions, PublicKeyCredenti
 from deploy.development.vault_folder import free_ports
 from strongroom_client.envelope import PRF_INPUT
 from strongroom_service.config.tenant_file import TenantFile
-from tests.integration.examples.guide import ROOT, block_named, blocks, script
+from tests.integration.examples.guide import GUIDE, ROOT, block_named, blocks, script
 
 _DATA = {
     "app.entitlements",
@@ -37,6 +37,8 @@ _PROGRAMS = {"library.py", "web.ts"}
 def test_no_block_goes_unchecked() -> None:
     assert {block.name for block in blocks() if block.language != "bash"} == _DATA | _PROGRAMS
     assert not [block for block in blocks() if block.language == "bash" and block.name]
+    for name in _DATA | _PROGRAMS:  # which no reader sees beside the block
+        assert f"`$HOUR/{name}`" in GUIDE.read_text(), name
 
 
 @pytest.mark.verify
