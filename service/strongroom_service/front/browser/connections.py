@@ -80,6 +80,7 @@ class BoundedProtocol(H11Protocol):
         super().__init__(config, server_state, app_state, _loop)
         self._bounds = bounds
         self._peer: str | None = None
+        self._has_spoken = False
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base class
@@ -106,6 +107,7 @@ class BoundedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came: the time for a head runs until it is whole, however often a little more of it comes."""
+        self._has_spoken = True
         super().data_received(data)
         self._watch_head(begun=True)
 
@@ -130,7 +132,8 @@ class BoundedProtocol(H11Protocol):
             self._set_timer("head", self._bounds.head_seconds, self._be_too_slow)
 
     def _be_too_slow(self) -> None:
-        self._bounds.turn_away(NotServed.TOO_SLOW)
+        if self._has_spoken:  # browsers open some in advance, and never use them
+            self._bounds.turn_away(NotServed.TOO_SLOW)
         self.transport.abort()
 
     def _set_timer(self, name: str, seconds: float, act: Any) -> None:  # noqa: ANN401  a callback

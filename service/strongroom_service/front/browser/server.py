@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _CONNECTIONS_PER_CALL: Final = 4
 _HANDSHAKE_SECONDS: Final = 10.0
 _BACKLOG: Final = 512
+_EVERYWHERE: Final = "::"
 _CANCEL_SECONDS: Final = 1.0
 
 
@@ -95,15 +97,14 @@ class BrowserServer:
         Raises:
             Misconfigured: the address is not there, or in use.
         """
-        host, port = self._browser.host, self._browser.port
         timeout = _HANDSHAKE_SECONDS if self._context else None
-        try:
-            self._server = await asyncio.get_running_loop().create_server(
-                self._make_protocol, host, port, ssl=self._context, ssl_handshake_timeout=timeout, backlog=_BACKLOG
-            )
-        except OSError as error:
-            message = f"browser: cannot listen on {host} port {port}: {error.strerror}"
-            raise Misconfigured(message) from error
+        self._server = await asyncio.get_running_loop().create_server(
+            self._make_protocol,
+            sock=_listening_socket(self._browser.host, self._browser.port),
+            ssl=self._context,
+            ssl_handshake_timeout=timeout,
+            backlog=_BACKLOG,
+        )
 
     async def stop(self, *, grace_seconds: float) -> None:
         """Take no new calls, and return when those under way have ended; they are cancelled after `grace_seconds`."""
@@ -119,3 +120,15 @@ class BrowserServer:
             await asyncio.wait(set(self._state.tasks), timeout=_CANCEL_SECONDS)
         for connection in list(self._state.connections):
             connection.transport.abort()
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
+    try:
+        # (family, type, protocol, canonical name, (address, port, ...)), the preferred first.
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        # asyncio's own would have IPv6 alone at ::, where gRPC's listener has both.
+        both = family is socket.AF_INET6 and address[0] == _EVERYWHERE
+        return socket.create_server((str(address[0]), port), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+    except OSError as error:
+        message = f"browser: cannot listen on {host} port {port}: {error.strerror}"
+        raise Misconfigured(message) from error
