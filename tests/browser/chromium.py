@@ -34,6 +34,9 @@ _FLAGS: Final = (
     "--force-color-profile=srgb",
     "--font-render-hinting=none",
     "--remote-debugging-pipe",
+    # computedRole and computedName of elements, by which tests find things. To ask the protocol for its accessibility
+    # tree while a page is replaced by the next crashes the page's process.
+    "--enable-blink-features=ComputedAccessibilityInfo",
 )
 _END_SECONDS: Final = 10
 
@@ -62,6 +65,7 @@ class Chromium:
         )
         os.close(theirs_in)
         os.close(theirs_out)
+        self._tabs: list[Tab] = []
         self.connection = Connection(commands=commands, answers=answers)
 
     def __enter__(self) -> Self:
@@ -74,10 +78,18 @@ class Chromium:
 
     def new_tab(self) -> Tab:
         """Open a tab in a profile that holds nothing and shares nothing."""
-        context = self.connection.send("Target.createBrowserContext", session="", disposeOnDetach=True)
+        context = self.connection.send("Target.createBrowserContext", session="")
         profile = context["browserContextId"]
-        target = self.connection.send("Target.createTarget", session="", url="about:blank", browserContextId=profile)
-        return Tab(self.connection, target=target["targetId"], profile=profile)
+        parameters = {"url": "about:blank", "browserContextId": profile}
+        target = self.connection.send("Target.createTarget", session="", parameters=parameters)
+        tab = Tab(self.connection, target=target["targetId"], profile=profile)
+        self._tabs.append(tab)
+        return tab
+
+    def close_tabs(self) -> None:
+        """Close every tab, and forget their profiles."""
+        while self._tabs:
+            self._tabs.pop().close()
 
     def close(self) -> None:
         """End the browser and remove its profile."""

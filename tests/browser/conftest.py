@@ -38,7 +38,14 @@ def place(page_folder: Path) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Chromium]:
-    """A browser; each test opens tabs in it, each in a profile of its own."""
+def running_chromium() -> Iterator[Chromium]:
+    """A browser."""
     with Chromium() as browser:
         yield browser
+
+
+@pytest.fixture
+def chromium(running_chromium: Chromium) -> Iterator[Chromium]:
+    """A browser without a tab; those that a test opens, each in a profile of its own, are closed after it."""
+    yield running_chromium
+    running_chromium.close_tabs()

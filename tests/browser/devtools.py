@@ -12,6 +12,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 Event = Mapping[str, Any]
@@ -19,6 +20,7 @@ Listener = Callable[[Event], None]
 
 ANSWER_SECONDS: Final = 30.0
 _READ_BYTES: Final = 1 << 16
+_NONE: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 class DevToolsError(Exception):
@@ -50,14 +52,21 @@ class Connection:
         """Have `listener` called with the parameters of each `event` of the session."""
         self._listeners[session, event].append(listener)
 
-    def send(self, method: str, *, session: str, **parameters: object) -> Any:  # noqa: ANN401  each command's answer has its own form
+    def send(
+        self,
+        method: str,
+        *,
+        session: str,
+        parameters: Mapping[str, object] = _NONE,
+        patience: float = ANSWER_SECONDS,
+    ) -> Any:  # noqa: ANN401  each command's answer has its own form
         """Send a command and return its answer.
 
         Raises:
             DevToolsError: refused, unanswered, or the browser is gone.
         """
-        number = self.post(method, session=session, **parameters)
-        deadline = time.monotonic() + ANSWER_SECONDS
+        number = self.post(method, session=session, parameters=parameters)
+        deadline = time.monotonic() + patience
         with self._changed:
             while number not in self._arrived:
                 if self._gone:
@@ -69,11 +78,11 @@ class Connection:
             raise DevToolsError(f"{method}: {answer['error'].get('message')}")
         return answer["result"]
 
-    def post(self, method: str, *, session: str, **parameters: object) -> int:
+    def post(self, method: str, *, session: str, parameters: Mapping[str, object] = _NONE) -> int:
         """Send a command without waiting for its answer, as listeners must; return its number."""
         with self._writing:
             self._last_id += 1
-            message = {"id": self._last_id, "method": method, "params": parameters}
+            message = {"id": self._last_id, "method": method, "params": dict(parameters)}
             self._write({**message, "sessionId": session} if session else message)
             return self._last_id
 

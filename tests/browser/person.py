@@ -51,6 +51,11 @@ class Person:
         )
         return rows
 
+    def passkey_names(self) -> list[str]:
+        """Return what the passkeys are called that are listed."""
+        names: list[str] = self.tab.evaluate("[...document.querySelectorAll('.list strong')].map(one => one.innerText)")
+        return names
+
     def go(self, link: str) -> None:
         """Go to a section."""
         self.tab.click("link", link)
@@ -118,7 +123,7 @@ class Person:
 
     def open_details(self, summary: str) -> None:
         """Open what is folded."""
-        self.tab.click("DisclosureTriangle", summary)
+        self.tab.click("", summary)  # what it is has no name in ARIA
 
     def save(self, link: str, *, into: Path) -> Path:
         """Follow a link that downloads, and return the file once it is whole."""

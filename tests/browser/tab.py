@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import time
 from collections.abc import Callable
@@ -10,11 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from tests.browser.devtools import Connection, DevToolsError, Event
+from tests.browser.devtools import ANSWER_SECONDS, Connection, DevToolsError, Event
 
 PATIENCE_SECONDS: Final = 20.0
 _POLL_SECONDS: Final = 0.03
+_REPLACED_SECONDS: Final = 1.0
 _Found = TypeVar("_Found")
+_FIND: Final = """(role, name) => [...document.querySelectorAll("body *")].filter(
+  (one) => one.computedRole === role && one.computedName === name && one.checkVisibility()
+)"""
 _KEYS: Final = {
     "Tab": ("Tab", 9, ""),
     "Enter": ("Enter", 13, "\r"),
@@ -32,9 +37,9 @@ class NotSeen(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """A thing on the page. `node` is the browser's number for it."""
+    """A thing on the page. `handle` is the browser's name for it."""
 
-    node: int
+    handle: str
     role: str
     name: str
 
@@ -44,18 +49,22 @@ class Tab:
 
     def __init__(self, connection: Connection, *, target: str, profile: str) -> None:
         self.connection, self.profile, self.target = connection, profile, target
-        attached = connection.send("Target.attachToTarget", session="", targetId=target, flatten=True)
+        attached = connection.send(
+            "Target.attachToTarget", session="", parameters={"targetId": target, "flatten": True}
+        )
         self.session: str = attached["sessionId"]
         self.complaints: list[str] = []
+        self._answer_seconds = ANSWER_SECONDS
         self.listen("Runtime.exceptionThrown", self._take_exception)
         self.listen("Log.entryAdded", self._take_log_entry)
+        self.listen("Inspector.targetCrashed", lambda _: self.complaints.append("the page's process crashed"))
         self.listen("Runtime.consoleAPICalled", self._take_console)
-        for domain in ("Page", "Runtime", "Log", "DOM", "Accessibility"):
+        for domain in ("Page", "Runtime", "Log", "DOM"):
             self.send(f"{domain}.enable")
 
     def send(self, method: str, **parameters: object) -> Any:  # noqa: ANN401  see Connection.send
         """Send a command to this tab."""
-        return self.connection.send(method, session=self.session, **parameters)
+        return self.connection.send(method, session=self.session, patience=self._answer_seconds, parameters=parameters)
 
     def listen(self, event: str, listener: Callable[[Event], None]) -> None:
         """Have `listener` called with each `event` of this tab."""
@@ -63,7 +72,7 @@ class Tab:
 
     def close(self) -> None:
         """Close the tab and forget its profile."""
-        self.connection.send("Target.disposeBrowserContext", session="", browserContextId=self.profile)
+        self.connection.send("Target.disposeBrowserContext", session="", parameters={"browserContextId": self.profile})
 
     # What it shows.
 
@@ -101,7 +110,7 @@ class Tab:
         deadline = time.monotonic() + patience
         while True:
             try:
-                found = condition()
+                found = self._impatiently(condition)
             except DevToolsError:  # the page was just being replaced
                 if time.monotonic() > deadline:
                     raise
@@ -111,6 +120,14 @@ class Tab:
             if time.monotonic() > deadline:
                 raise NotSeen(f"waited for {wanted}; the page says: {self.text()!r}; complaints: {self.complaints}")
             time.sleep(_POLL_SECONDS)
+
+    def _impatiently(self, condition: Callable[[], _Found]) -> _Found:
+        # What is asked of a page that is just being replaced may stay without an answer for ever: it is asked anew.
+        self._answer_seconds = _REPLACED_SECONDS
+        try:
+            return condition()
+        finally:
+            self._answer_seconds = ANSWER_SECONDS
 
     def wait_text(self, wanted: str, *, patience: float = PATIENCE_SECONDS) -> None:
         """Return when the page says `wanted`."""
@@ -122,23 +139,37 @@ class Tab:
         assert len(found) == 1, f"{len(found)} times {role} {name!r}"
         return found[0]
 
-    def find_now(self, role: str, name: str | None = None) -> list[Element]:
-        """Return all that assistive technology knows by this role, and name if one is given."""
-        root = self.send("DOM.getDocument", depth=0)["root"]["backendNodeId"]
-        named = {} if name is None else {"accessibleName": name}
-        nodes = self.send("Accessibility.queryAXTree", backendNodeId=root, role=role, **named)["nodes"]
+    def find_now(self, role: str, name: str) -> list[Element]:
+        """Return all that assistive technology knows by this role and name, and that is shown."""
+        wanted = json.dumps([role, name])
+        listed = self._object(f"({_FIND})(...{wanted})")
+        count: int = self._property_of(listed, "this.length")
         return [
-            Element(node["backendDOMNodeId"], role, node.get("name", {}).get("value", ""))
-            for node in nodes
-            if not node["ignored"]
+            Element(handle=self._object_of(listed, f"this[{place}]"), role=role, name=name) for place in range(count)
         ]
 
     def focused(self) -> tuple[str, str]:
         """Return role and name of what has the keyboard."""
-        held = self.send("Runtime.evaluate", expression="document.activeElement")["result"]
-        tree = self.send("Accessibility.getPartialAXTree", objectId=held["objectId"], fetchRelatives=False)
-        node = tree["nodes"][0]
-        return node.get("role", {}).get("value", ""), node.get("name", {}).get("value", "")
+        role, name = self.evaluate("[document.activeElement.computedRole, document.activeElement.computedName]")
+        return role, name
+
+    def _object(self, expression: str) -> str:
+        answer = self.send("Runtime.evaluate", expression=expression)
+        if "exceptionDetails" in answer:
+            raise DevToolsError(answer["exceptionDetails"]["text"])
+        handle: str = answer["result"]["objectId"]
+        return handle
+
+    def _object_of(self, handle: str, expression: str) -> str:
+        function = f"function () {{ return {expression}; }}"
+        answer = self.send("Runtime.callFunctionOn", objectId=handle, functionDeclaration=function)
+        found: str = answer["result"]["objectId"]
+        return found
+
+    def _property_of(self, handle: str, expression: str) -> Any:  # noqa: ANN401  whatever it is
+        function = f"function () {{ return {expression}; }}"
+        parameters = {"objectId": handle, "functionDeclaration": function, "returnByValue": True}
+        return self.send("Runtime.callFunctionOn", **parameters)["result"]["value"]
 
     def screenshot(self, path: Path) -> None:
         """Write what the window shows as PNG."""
@@ -153,8 +184,8 @@ class Tab:
 
     def click_on(self, element: Element) -> None:
         """Press the mouse in the middle of `element`."""
-        self.send("DOM.scrollIntoViewIfNeeded", backendNodeId=element.node)
-        quads = self.send("DOM.getContentQuads", backendNodeId=element.node)["quads"]
+        self.send("DOM.scrollIntoViewIfNeeded", objectId=element.handle)
+        quads = self.send("DOM.getContentQuads", objectId=element.handle)["quads"]
         x, y = sum(quads[0][0::2]) / 4, sum(quads[0][1::2]) / 4
         for kind in ("mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
@@ -162,7 +193,7 @@ class Tab:
     def fill(self, role: str, name: str, text: str) -> None:
         """Put `text` in place of what the field holds."""
         element = self.find(role, name)
-        self.send("DOM.focus", backendNodeId=element.node)
+        self.send("DOM.focus", objectId=element.handle)
         self.evaluate("document.activeElement.select()")
         self.send("Input.insertText", text=text)
 
@@ -188,14 +219,8 @@ class Tab:
 
     def download_to(self, folder: Path) -> None:
         """Have what this tab downloads land in `folder`."""
-        self.connection.send(
-            "Browser.setDownloadBehavior",
-            session="",
-            behavior="allow",
-            browserContextId=self.profile,
-            downloadPath=str(folder),
-            eventsEnabled=True,
-        )
+        parameters = {"behavior": "allow", "browserContextId": self.profile, "downloadPath": str(folder)}
+        self.connection.send("Browser.setDownloadBehavior", session="", parameters=parameters)
 
     def _take_exception(self, event: Event) -> None:
         details = event["exceptionDetails"]

@@ -27,4 +27,3 @@ def test_leak_is_caught(chromium: Chromium, leaking_page: LeakingPage, way: str)
     tab.evaluate(leak(way))
     tab.until(traffic.leaks, f"a leak by {way}")
     assert len(traffic.secrets()) == 1
-    tab.close()

@@ -30,6 +30,8 @@ for (const name of globalThis.CredentialsContainer ? ["create", "get"] : []) {
 }
 """
 _MAX_BODY_BYTES: Final = 1 << 26
+# Each waits until it is watched.
+_ALL_TARGETS: Final = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ class Traffic:
         tab.send("Runtime.addBinding", name=_BINDING)
         tab.send("Page.addScriptToEvaluateOnNewDocument", source=_EAVESDROPPER)
         self._watch(tab.session)
-        tab.send("Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=True, flatten=True)
+        tab.send("Target.setAutoAttach", **_ALL_TARGETS)
 
     def secrets(self) -> set[bytes]:
         """Return every PRF result that the page was given."""
@@ -71,7 +73,9 @@ class Traffic:
             unread, self._unread = self._unread, []
         for session, request, address in unread:
             try:
-                answer = self._tab.connection.send("Network.getRequestPostData", session=session, requestId=request)
+                answer = self._tab.connection.send(
+                    "Network.getRequestPostData", session=session, parameters={"requestId": request}
+                )
             except DevToolsError as error:
                 raise AssertionError(f"the body of a request to {address} cannot be read") from error
             body = base64.b64decode(answer["postData"]) if answer.get("base64Encoded") else answer["postData"].encode()
@@ -102,15 +106,13 @@ class Traffic:
         }
         for event, listener in listeners.items():
             connection.listen(event, listener, session=session)
-        connection.post("Network.enable", session=session, maxPostDataSize=_MAX_BODY_BYTES)
+        connection.post("Network.enable", session=session, parameters={"maxPostDataSize": _MAX_BODY_BYTES})
 
     def _take_target(self, event: Event) -> None:
         session = event["sessionId"]
         self._watch(session)
         connection = self._tab.connection
-        connection.post(
-            "Target.setAutoAttach", session=session, autoAttach=True, waitForDebuggerOnStart=True, flatten=True
-        )
+        connection.post("Target.setAutoAttach", session=session, parameters=_ALL_TARGETS)
         connection.post("Runtime.runIfWaitingForDebugger", session=session)
 
     def _take_request(self, session: str, event: Event) -> None:

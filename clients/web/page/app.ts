@@ -75,6 +75,9 @@ export class App {
     place: Element,
     work: (prompts: Prompts) => Promise<Result>,
   ): Promise<Result | undefined> {
+    if (this.vault.holdsKeysUnasked && !(await this.#vaultMayHold())) {
+      return undefined;
+    }
     const waiting = new Waiting(title);
     waiting.open();
     try {
@@ -116,6 +119,26 @@ export class App {
     return h("form", { method: "post", action: this.settings.signOut }, h("button", { type: "submit" }, label));
   }
 
+  /** Never unasked: whoever runs the vault could have read what is in there, and a false vault would say the same. */
+  async #vaultMayHold(): Promise<boolean> {
+    const agreed = await confirmed({
+      title: "The vault holds your key by itself",
+      said: [
+        h(
+          "p",
+          {},
+          "Your passkey guards the key but does not lock it, so that whoever runs the vault could read your backups. Go on only if you chose that when you protected them.",
+        ),
+      ],
+      confirm: "I chose that: go on",
+      dangerous: true,
+    });
+    if (agreed) {
+      this.vault.agreeThatItHoldsKeys();
+    }
+    return agreed;
+  }
+
   async #show(): Promise<void> {
     const name = current() in this.#views ? current() : "overview";
     const view = this.#views[name];
@@ -149,11 +172,18 @@ export class App {
     }
   }
 
+  /** The link of the view that is shown changes no address, but is meant to show it anew. */
+  #again(name: string): void {
+    if (name === current()) {
+      void this.#show();
+    }
+  }
+
   #link(shown: string): void {
     const links = Object.entries(this.#views).flatMap(([name, { link }]) =>
       link === undefined
         ? []
-        : [h("li", {}, h("a", { href: `#/${name}`, "aria-current": name === shown ? "page" : undefined }, link))],
+        : [h("li", {}, h("a", { href: `#/${name}`, "aria-current": name === shown ? "page" : undefined, onclick: () => this.#again(name) }, link))],
     );
     fill(this.#sections, h("ul", {}, links));
   }

@@ -82,6 +82,9 @@ export class Vault {
   readonly #authenticator: PromptedAuthenticator;
   readonly #userName: string;
   #memory: AccountMemory;
+  #shownMode: string | undefined;
+  /** What operations are told beside the rest; once remembered on this device, it need not be. */
+  #agreed: { readonly mode?: Mode } = {};
 
   constructor(client: StrongroomClient, authenticator: PromptedAuthenticator, userName: string, memory: AccountMemory) {
     this.#client = client;
@@ -90,8 +93,20 @@ export class Vault {
     this.#memory = memory;
   }
 
-  status(): Promise<VaultStatus> {
-    return this.#learning(() => this.#client.status());
+  async status(): Promise<VaultStatus> {
+    const status = await this.#learning(() => this.#client.status());
+    this.#shownMode = status.state === "live" ? status.mode : undefined;
+    return status;
+  }
+
+  /** Whether the vault says that it holds the keys by itself, which nobody at this device has agreed to. */
+  get holdsKeysUnasked(): boolean {
+    return this.#shownMode === "vault-held" && this.#memory.mode !== "vault-held" && this.#agreed.mode === undefined;
+  }
+
+  /** Take it that the user knows that. */
+  agreeThatItHoldsKeys(): void {
+    this.#agreed = { mode: "vault-held" };
   }
 
   history(): Promise<readonly HistoryEvent[]> {
@@ -125,32 +140,32 @@ export class Vault {
     );
   }
 
-  /** What opens archives. `vaultHeld` only after the user has agreed to it. */
-  async release(prompts: Prompts, vaultHeld: boolean): Promise<readonly ArchiveIdentity[]> {
-    const choice = vaultHeld ? { mode: "vault-held" as const } : {};
-    const released = await this.#prompted(prompts, ["Use a passkey of this vault."], () => this.#client.release(choice));
+  /** What opens archives. */
+  async release(prompts: Prompts): Promise<readonly ArchiveIdentity[]> {
+    const said = ["Use a passkey of this vault."];
+    const released = await this.#prompted(prompts, said, () => this.#client.release(this.#agreed));
     return released.identities;
   }
 
   async addPasskey(by: "passkey" | RecoveryKey, prompts: Prompts): Promise<void> {
     if (by === "passkey") {
-      await this.#prompted(prompts, [], () => this.#client.addPasskey({ userName: this.#userName }));
+      await this.#prompted(prompts, [], () => this.#client.addPasskey({ userName: this.#userName, ...this.#agreed }));
       return;
     }
     this.#require(this.isRecoveryKey(by));
-    await this.#prompted(prompts, [], () => this.#client.addPasskey({ userName: this.#userName, by }));
+    await this.#prompted(prompts, [], () => this.#client.addPasskey({ userName: this.#userName, by, ...this.#agreed }));
   }
 
   async removePasskey(id: Uint8Array, prompts: Prompts): Promise<void> {
-    await this.#prompted(prompts, ["Use another passkey, which stays."], () => this.#client.removePasskey(id));
+    await this.#prompted(prompts, ["Use another passkey, which stays."], () => this.#client.removePasskey(id, this.#agreed));
   }
 
   async liftQuarantine(id: Uint8Array, prompts: Prompts): Promise<void> {
-    await this.#prompted(prompts, ["Use another passkey."], () => this.#client.liftQuarantine(id));
+    await this.#prompted(prompts, ["Use another passkey."], () => this.#client.liftQuarantine(id, this.#agreed));
   }
 
   async replaceRecoveryKey(recoveryKey: RecoveryKey, prompts: Prompts): Promise<void> {
-    await this.#prompted(prompts, ["Use a passkey of this vault."], () => this.#client.setRecovery({ recoveryKey }));
+    await this.#prompted(prompts, ["Use a passkey of this vault."], () => this.#client.setRecovery({ recoveryKey, ...this.#agreed }));
   }
 
   async reopenSetAside(by: "passkey" | RecoveryKey, prompts: Prompts): Promise<void> {
@@ -158,7 +173,7 @@ export class Vault {
       this.#require(same(by.publicKey(), this.#memory.setAside?.recoveryPublicKey));
     }
     const said = ["Use a passkey that it had before."];
-    await this.#prompted(prompts, said, () => this.#client.reopenSetAside(by === "passkey" ? {} : { by }));
+    await this.#prompted(prompts, said, () => this.#client.reopenSetAside({ ...(by === "passkey" ? {} : { by }), ...this.#agreed }));
   }
 
   async reopenClosed(by: "passkey" | RecoveryKey, prompts: Prompts): Promise<void> {
@@ -166,11 +181,11 @@ export class Vault {
       this.#require(this.isRecoveryKey(by));
     }
     const said = ["Use a passkey of this vault."];
-    await this.#prompted(prompts, said, () => this.#client.reopenClosed(by === "passkey" ? {} : { by }));
+    await this.#prompted(prompts, said, () => this.#client.reopenClosed({ ...(by === "passkey" ? {} : { by }), ...this.#agreed }));
   }
 
   async delete(prompts: Prompts): Promise<void> {
-    await this.#prompted(prompts, ["Use a passkey of this vault."], () => this.#client.delete());
+    await this.#prompted(prompts, ["Use a passkey of this vault."], () => this.#client.delete(this.#agreed));
   }
 
   /** Set the vault aside and start over; says when what is set aside is erased. */

@@ -80,20 +80,11 @@ function openVault(app: App, trouble: HTMLElement): Content {
 }
 
 async function released(app: App, trouble: HTMLElement): Promise<readonly ArchiveIdentity[] | undefined> {
-  const attempt = (vaultHeld: boolean): Promise<readonly ArchiveIdentity[] | undefined> =>
-    app.prompting("Waiting for your passkey", trouble, (prompts) => app.vault.release(prompts, vaultHeld));
-  const identities = await attempt(false);
-  if (identities !== undefined || trouble.querySelector("[data-error=WrongEnvelopeMode]") === null) {
-    return identities;
+  // Its mode is asked for, since a device that knows nothing yet must not take whatever it is given.
+  if ((await app.trying(trouble, () => app.vault.status())) === undefined) {
+    return undefined;
   }
-  // Never unasked: whoever runs the vault could then have read what is in there.
-  const agreed = await app.confirm({
-    title: "The vault holds your key by itself",
-    said: [h("p", {}, "Your passkey guards the key but does not lock it, so that whoever runs the vault could read your backups. Go on only if you chose that when you protected them.")],
-    confirm: "I chose that: go on",
-    dangerous: true,
-  });
-  return agreed ? attempt(true) : undefined;
+  return app.prompting("Waiting for your passkey", trouble, (prompts) => app.vault.release(prompts));
 }
 
 async function open(app: App, place: HTMLElement, archive: File, identities: readonly ArchiveIdentity[]): Promise<void> {
