@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from fido2.client import ClientError, DefaultClientDataCollector, Fido2Client, UserInteraction
-from fido2.ctap import CtapDevice, CtapError
+from fido2.ctap import CtapDevice
 from fido2.ctap2.extensions import HmacSecretExtension
 from fido2.webauthn import (
     AttestationConveyancePreference,
@@ -23,23 +23,35 @@ from fido2.webauthn import (
     UserVerificationRequirement,
 )
 
+from strongroom_client.authenticators.ctap_errors import WrongPin, is_wrong_pin, pin_tries_left, translated
 from strongroom_client.authenticators.port import (
     Assertion,
     Attestation,
-    AuthenticatorError,
     CredentialExcluded,
     NoMatchingCredential,
 )
 
+_Made = TypeVar("_Made")
+_TRIES_KEPT = 3
 _PUBLIC_KEY = PublicKeyCredentialType.PUBLIC_KEY
 
 
 class CtapAuthenticator:
-    """One device, with `user_interaction` to ask its user for touch and PIN. Implements the `Authenticator` port."""
+    """One device, with `user_interaction` to ask its user for touch and PIN. Implements the `Authenticator` port.
 
-    def __init__(self, *, device: CtapDevice, user_interaction: UserInteraction) -> None:
+    `wrong_pin` is told how many tries are left before the PIN is asked for again.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: CtapDevice,
+        user_interaction: UserInteraction,
+        wrong_pin: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._device = device
         self._user_interaction = user_interaction
+        self._wrong_pin = wrong_pin
 
     def make_credential(
         self,
@@ -67,16 +79,16 @@ class CtapAuthenticator:
             attestation=AttestationConveyancePreference.NONE,
             extensions=_prf_extension(prf_input),
         )
-        with _translated(ineligible=CredentialExcluded("it already holds a passkey of this vault")):
+        with translated(ineligible=CredentialExcluded("it already holds a passkey of this vault")):
             client = self._client(origin)
-            created = client.make_credential(options)
-        return Attestation(
-            credential_id=created.raw_id,
-            client_data_json=bytes(created.response.client_data),
-            attestation_object=bytes(created.response.attestation_object),
-            transports=tuple(client.info.transports),
-            prf_output=_prf_output(created.client_extension_results),
-        )
+            created = self._with_right_pin(lambda: client.make_credential(options))
+            return Attestation(
+                credential_id=created.raw_id,
+                client_data_json=bytes(created.response.client_data),
+                attestation_object=bytes(created.response.attestation_object),
+                transports=tuple(client.info.transports),
+                prf_output=_prf_output(created.client_extension_results),
+            )
 
     def get_assertion(
         self, *, rp_id: str, origin: str, challenge: bytes, allow: Sequence[bytes], prf_input: bytes
@@ -89,16 +101,33 @@ class CtapAuthenticator:
             user_verification=UserVerificationRequirement.REQUIRED,
             extensions=_prf_extension(prf_input),
         )
-        with _translated(ineligible=NoMatchingCredential("it holds no passkey of this vault")):
-            signed = self._client(origin).get_assertion(options).get_response(0)
-        return Assertion(
-            credential_id=signed.raw_id,
-            authenticator_data=bytes(signed.response.authenticator_data),
-            client_data_json=bytes(signed.response.client_data),
-            signature=signed.response.signature,
-            user_handle=signed.response.user_handle,
-            prf_output=_prf_output(signed.client_extension_results),
-        )
+        with translated(ineligible=NoMatchingCredential("it holds no passkey of this vault")):
+            client = self._client(origin)
+            signed = self._with_right_pin(lambda: client.get_assertion(options)).get_response(0)
+            return Assertion(
+                credential_id=signed.raw_id,
+                authenticator_data=bytes(signed.response.authenticator_data),
+                client_data_json=bytes(signed.response.client_data),
+                signature=signed.response.signature,
+                user_handle=signed.response.user_handle,
+                prf_output=_prf_output(signed.client_extension_results),
+            )
+
+    def _with_right_pin(self, ask: Callable[[], _Made]) -> _Made:
+        """Ask again after a wrong PIN, as long as the device takes one and some tries are kept for later.
+
+        A device counts wrong PINs itself: after three it must be plugged in anew, after eight it is blocked for good.
+        """
+        while True:
+            try:
+                return ask()
+            except ClientError as error:
+                if not is_wrong_pin(error):
+                    raise
+                left = pin_tries_left(self._device)
+                if left <= _TRIES_KEPT:
+                    raise WrongPin(left) from error
+                self._wrong_pin(left)
 
     def _client(self, origin: str) -> Fido2Client:
         """Make a client for `origin`; the collector refuses an RP ID that is not the origin's domain or above it."""
@@ -108,21 +137,6 @@ class CtapAuthenticator:
             user_interaction=self._user_interaction,
             extensions=[HmacSecretExtension()],  # type: ignore[no-untyped-call]  # its constructor has no annotations
         )
-
-
-@contextmanager
-def _translated(*, ineligible: AuthenticatorError) -> Iterator[None]:
-    """Turn the library's errors into the port's; `ineligible` is what "not this device" means in this call."""
-    try:
-        yield
-    except ClientError as error:
-        if error.code is ClientError.ERR.DEVICE_INELIGIBLE:
-            raise ineligible from error
-        message = f"the authenticator answered {error.code.name}"
-        raise AuthenticatorError(message) from error
-    except (CtapError, ValueError, OSError) as error:
-        message = f"no way to the authenticator: {type(error).__name__}"
-        raise AuthenticatorError(message) from error
 
 
 def _describe(credential_ids: Sequence[bytes]) -> list[PublicKeyCredentialDescriptor]:

@@ -93,6 +93,7 @@ class SoftwareDevice(CtapDevice):
             Ctap2.CMD.GET_ASSERTION: self._get_assertion,
             Ctap2.CMD.GET_INFO: self._get_info,
             Ctap2.CMD.CLIENT_PIN: self._client_pin,
+            Ctap2.CMD.SELECTION: self._select,
         }
         try:
             if data[0] not in handlers:
@@ -102,6 +103,10 @@ class SoftwareDevice(CtapDevice):
         except CtapError as error:
             return bytes([error.code])
         return bytes([CtapError.ERR.SUCCESS]) + cbor.encode(answer)
+
+    def _select(self, _: _Parameters) -> _Parameters:
+        """Say yes, as to everything."""
+        return {}
 
     def _get_info(self, _: _Parameters) -> _Parameters:
         return {

@@ -9,12 +9,11 @@ import typer
 
 from strongroom_client.account_tokens import AccountTokenFile
 from strongroom_client.authenticators.browser import BrowserAuthenticator, Invitation
-from strongroom_client.authenticators.ctap import CtapAuthenticator
 from strongroom_client.authenticators.port import Authenticator
 from strongroom_client.authenticators.several import SeveralAuthenticators
 from strongroom_client.authenticators.software import InsecureSoftwareAuthenticator
 from strongroom_client.cli.configuration import SECURITY_KEY, AuthenticatorChoice, Configuration
-from strongroom_client.cli.security_key import SecurityKeyInTurn, TerminalInteraction, find_security_key
+from strongroom_client.cli.security_key import SecurityKeyInTurn, at_terminal, find_security_key
 from strongroom_client.cli.showing import notice_line
 from strongroom_client.client import VaultClient
 from strongroom_client.memory_folder import MemoryFolder
@@ -75,7 +74,7 @@ def chosen_authenticator(choice: AuthenticatorChoice) -> Authenticator:
         return InsecureSoftwareAuthenticator(state_path=choice.file)
     if choice.page is not None:
         return BrowserAuthenticator(page=choice.page, invite=_invite)
-    return CtapAuthenticator(device=find_security_key(), user_interaction=TerminalInteraction())
+    return at_terminal(find_security_key())
 
 
 def _invite(invitation: Invitation) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import typer
 from fido2.client import UserInteraction
+from fido2.ctap import CtapDevice
 from fido2.ctap2.pin import ClientPin
-from fido2.hid import CtapHidDevice
+from fido2.hid import ConnectionFailure, CtapHidDevice
 
 from strongroom_client.authenticators.ctap import CtapAuthenticator
+from strongroom_client.authenticators.ctap_selection import touched_of
 from strongroom_client.authenticators.port import Assertion, Attestation, AuthenticatorError
 
 
@@ -76,20 +78,32 @@ class SecurityKeyInTurn:
         )
 
     def _plugged_in(self) -> CtapAuthenticator:
-        typer.prompt(f"Plug in {self._which}, and no other; then press Enter", default="", show_default=False, err=True)
-        return CtapAuthenticator(device=find_security_key(), user_interaction=TerminalInteraction())
+        typer.prompt(f"Plug in {self._which}; then press Enter", default="", show_default=False, err=True)
+        return at_terminal(find_security_key())
 
 
-def find_security_key() -> CtapHidDevice:
-    """Return the one security key that is plugged in.
+def find_security_key() -> CtapDevice:
+    """Return the security key that is plugged in; of several the one that is touched.
 
     Raises:
-        AuthenticatorError: there is none, or several.
+        AuthenticatorError: there is none, or none is touched.
     """
     try:
         devices = list(CtapHidDevice.list_devices())
-    except OSError as error:
+    except (OSError, ConnectionFailure) as error:
         raise AuthenticatorError("security keys cannot be looked for") from error
-    if len(devices) != 1:
-        raise AuthenticatorError(f"plug in exactly one security key; {len(devices)} were found")
-    return devices[0]
+    if not devices:
+        raise AuthenticatorError("no security key is plugged in; `strongroom doctor` says whether one cannot be opened")
+    if len(devices) == 1:
+        return devices[0]
+    typer.echo(f"{len(devices)} security keys are plugged in. Touch the one to use.", err=True)
+    return touched_of(devices)
+
+
+def at_terminal(device: CtapDevice) -> CtapAuthenticator:
+    """Return the authenticator of a security key that is used from this terminal."""
+    return CtapAuthenticator(device=device, user_interaction=TerminalInteraction(), wrong_pin=_say_wrong_pin)
+
+
+def _say_wrong_pin(left: int) -> None:
+    typer.secho(f"That is not its PIN; {left} tries are left.", err=True, fg=typer.colors.YELLOW)
