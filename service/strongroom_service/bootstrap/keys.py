@@ -66,8 +66,10 @@ def run_keys_list(config_path: Path) -> KeyRing:
 
 def run_keys_rotate(
     config_path: Path, rotated: RotatedKey, *, only_make: bool, clients_pin: str | None, dry_run: bool, say: Say
-) -> None:
+) -> list[KeyStanding]:
     """Make the next key of a kind, let every keeper have it, and put it to use; goes on where a run was cut short.
+
+    Returns the keys of that kind, as they then are.
 
     An identity key is put to use only where `clients_pin` is its fingerprint: who pins another one would be locked out.
 
@@ -76,6 +78,13 @@ def run_keys_rotate(
         KeeperUnavailable, TokenFault, StoreUnavailable, OutcomeUnknown: something failed; run it again.
     """
     config = _begin(config_path)
+    _rotate(config, rotated, only_make=only_make, clients_pin=clients_pin, dry_run=dry_run, say=say)
+    return [key for key in asyncio.run(_list(config)).keys if key.rotated is rotated]
+
+
+def _rotate(
+    config: VaultConfig, rotated: RotatedKey, *, only_make: bool, clients_pin: str | None, dry_run: bool, say: Say
+) -> None:
     ring = asyncio.run(_list(config))
     prepared = ring.of(rotated, EpochState.PREPARED)
     name = KeyName(_PURPOSES[rotated], ring.next_epoch(rotated) if prepared is None else prepared.epoch)
@@ -109,15 +118,18 @@ def run_keys_rotate(
     say(f"{name.label} is in use. {active.label if active else 'none'} {_FROM_NOW_ON[rotated]}.")
 
 
-def run_keys_take_back(config_path: Path, label: str, *, say: Say) -> None:
-    """Let a retired key open again. Raises as `run_keys_rotate`."""
+def run_keys_take_back(config_path: Path, label: str, *, say: Say) -> KeyStanding:
+    """Let a retired key open again, and return it. Raises as `run_keys_rotate`."""
     config = _begin(config_path)
     _change(config, step_of(asyncio.run(_list(config)).named(label), EpochChange.TAKE_BACK))
     say(f"{label} opens again, until it is retired.")
+    return asyncio.run(_list(config)).named(label)
 
 
-def run_keys_destroy(config_path: Path, label: str, *, dry_run: bool, confirm: Callable[[str], bool], say: Say) -> None:
-    """Destroy a retired key in the token, for good; a run that was cut short is finished by the next.
+def run_keys_destroy(
+    config_path: Path, label: str, *, dry_run: bool, confirm: Callable[[str], bool], say: Say
+) -> KeyStanding:
+    """Destroy a retired key in the token, for good, and return it; the next run finishes one cut short.
 
     Raises:
         Misconfigured: it is not retired, or not confirmed, or the token does not let go of it.
@@ -132,7 +144,7 @@ def run_keys_destroy(config_path: Path, label: str, *, dry_run: bool, confirm: C
         asyncio.run(_demand_no_events(config, key))
     if dry_run:
         say(f"Would destroy {label} in this token, and with it whatever only it opens, in every copy of the database.")
-        return
+        return key
     if not confirm(label):
         raise Misconfigured(f"not confirmed: {label} was not retyped, and nothing was changed")
     if key.state is EpochState.RETIRED:
@@ -140,6 +152,7 @@ def run_keys_destroy(config_path: Path, label: str, *, dry_run: bool, confirm: C
     with _token(config) as session:
         destroy_key(session, KeyName(_PURPOSES[step.rotated], step.epoch))
     say(f"{label} is destroyed in this token. Destroy it in every copy of the token too.")
+    return asyncio.run(_list(config)).named(label)
 
 
 async def _demand_no_events(config: VaultConfig, key: KeyStanding) -> None:

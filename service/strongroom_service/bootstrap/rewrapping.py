@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from strongroom_service.application.evidence import VaultStanding
+    from strongroom_service.application.keys import KeyStanding
     from strongroom_service.bootstrap.databases import StoreBeside
     from strongroom_service.config.vault_file import VaultConfig
     from strongroom_service.domain.checkpoints import Leaf
@@ -58,8 +59,8 @@ async def _rewrap(
         )
 
 
-def run_keys_retire(config_path: Path, label: str, *, dry_run: bool, say: Say) -> None:
-    """Retire a key, once every record was opened and none needs it.
+def run_keys_retire(config_path: Path, label: str, *, dry_run: bool, say: Say) -> KeyStanding:
+    """Retire a key, once every record was opened and none needs it; return what has become of it.
 
     Raises:
         Misconfigured: a record needs it, or it is too early.
@@ -68,12 +69,13 @@ def run_keys_retire(config_path: Path, label: str, *, dry_run: bool, say: Say) -
     """
     harden_process()
     configure_logging("keys")
-    asyncio.run(_retire(load_vault_config(config_path), label, dry_run=dry_run, say=say))
+    return asyncio.run(_retire(load_vault_config(config_path), label, dry_run=dry_run, say=say))
 
 
-async def _retire(config: VaultConfig, label: str, *, dry_run: bool, say: Say) -> None:
+async def _retire(config: VaultConfig, label: str, *, dry_run: bool, say: Say) -> KeyStanding:
     async with _vault(config) as (keepers, store, standing):
-        step = step_of((await keepers[0].list_keys()).named(label), EpochChange.RETIRE)
+        key = (await keepers[0].list_keys()).named(label)
+        step = step_of(key, EpochChange.RETIRE)
         if step.rotated in {RotatedKey.KEK, RotatedKey.SEAL}:
             async with _last_leaves(config, standing, keepers[0]) as leaves:
                 seen = await survey(store, keeper=keepers[0], last_leaves=leaves)
@@ -81,10 +83,11 @@ async def _retire(config: VaultConfig, label: str, *, dry_run: bool, say: Say) -
         if dry_run:
             await keepers[0].change_key(step)
             say(f"Would retire {label}: nothing stands against it.")
-            return
+            return key
         await change_key(store, keepers=keepers, step=step)
         what = "opens no record any more" if step.rotated in {RotatedKey.KEK, RotatedKey.SEAL} else "is out of use"
         say(f"{label} is retired: it {what}. `keys take-back {label}` undoes that.")
+        return (await keepers[0].list_keys()).named(label)
 
 
 @contextlib.asynccontextmanager

@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from strongroom_service.cli.exit_codes import ExitCode
 from strongroom_service.cli.options import ConfigFile
-from strongroom_service.cli.output import Output, OutputOption, print_document, print_table
+from strongroom_service.cli.output import Output, OutputOption, Words, print_document, print_table
 from strongroom_service.domain.epochs import RotatedKey
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ keys_app = typer.Typer(help="The vault's keys: made, put to use, retired, destro
 _DAY_MS: Final = 24 * 3600 * 1000
 _COLUMNS: Final = ("label", "state", "since", "days", "check_value", "fingerprint")
 _Label = Annotated[str, typer.Argument(help="As `keys list` names it, such as strongroom-kek-1.")]
-_DryRun = Annotated[bool, typer.Option(help="Say what would be done, and do nothing.")]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 
 @keys_app.command("list")
@@ -39,8 +39,7 @@ def show(label: _Label, config: ConfigFile, output: OutputOption = Output.TABLE)
     """Show one key."""
     from strongroom_service.bootstrap.keys import run_keys_list
 
-    row = _row(run_keys_list(config).named(label))
-    print_document(dict(zip(_COLUMNS, row, strict=True)), output=output)
+    print_document(_document(run_keys_list(config).named(label)), output=output)
 
 
 @keys_app.command("rotate")
@@ -49,13 +48,15 @@ def rotate(
     *,
     config: ConfigFile,
     only_make: Annotated[
-        bool, typer.Option(help="Make the key in the token, and stop: where it must be copied to other tokens first.")
+        bool,
+        typer.Option("--only-make", help="Make the key in the token, and stop: where other tokens must get it first."),
     ] = False,
     clients_pin: Annotated[
         str | None,
         typer.Option(help="identity: fingerprint of the new key, once every client pins it beside the one in use."),
     ] = None,
     dry_run: _DryRun = False,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Make the next key of a kind, and put it to use once every keeper has it; the one before only opens then.
 
@@ -63,13 +64,18 @@ def rotate(
     """
     from strongroom_service.bootstrap.keys import run_keys_rotate
 
-    run_keys_rotate(config, rotated, only_make=only_make, clients_pin=clients_pin, dry_run=dry_run, say=typer.echo)
+    words = Words(output)
+    keys = run_keys_rotate(
+        config, rotated, only_make=only_make, clients_pin=clients_pin, dry_run=dry_run, say=words.say
+    )
+    words.end(keys=[_document(key) for key in keys])
 
 
 @keys_app.command()
 def rewrap(
     config: ConfigFile,
     rate: Annotated[float, typer.Option(min=0.1, max=10_000, help="Most records to change in a second.")] = 50.0,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Move every record to the keys in use, beside the running service. 1 if a record was refused or left.
 
@@ -77,6 +83,7 @@ def rewrap(
     """
     from strongroom_service.bootstrap.rewrapping import run_keys_rewrap
 
+    words = Words(output)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Records", total=None)
         done = run_keys_rewrap(
@@ -86,27 +93,32 @@ def rewrap(
             begin=lambda count: bar.update(task, total=count),
             progress=lambda count: bar.update(task, advance=count),
         )
-    typer.echo(f"{done.looked_at} records, moved {done.moved}, refused {done.refused}, left {done.left}.")
+    words.say(f"{done.looked_at} records, moved {done.moved}, refused {done.refused}, left {done.left}.")
+    words.end(looked_at=done.looked_at, moved=done.moved, refused=done.refused, left=done.left)
     raise typer.Exit(ExitCode.ERROR if done.refused or done.left else ExitCode.OK)
 
 
 @keys_app.command()
-def retire(label: _Label, config: ConfigFile, *, dry_run: _DryRun = False) -> None:
+def retire(label: _Label, config: ConfigFile, *, dry_run: _DryRun = False, output: OutputOption = Output.TABLE) -> None:
     """Retire a key that was replaced: every record is opened first, and none may need it.
 
     A retired key still opens the events that it sealed. `take-back` undoes it, `destroy` does not.
     """
     from strongroom_service.bootstrap.rewrapping import run_keys_retire
 
-    run_keys_retire(config, label, dry_run=dry_run, say=typer.echo)
+    words = Words(output)
+    key = run_keys_retire(config, label, dry_run=dry_run, say=words.say)
+    words.end(key=_document(key))
 
 
 @keys_app.command()
-def take_back(label: _Label, config: ConfigFile) -> None:
+def take_back(label: _Label, config: ConfigFile, output: OutputOption = Output.TABLE) -> None:
     """Let a retired key open again."""
     from strongroom_service.bootstrap.keys import run_keys_take_back
 
-    run_keys_take_back(config, label, say=typer.echo)
+    words = Words(output)
+    key = run_keys_take_back(config, label, say=words.say)
+    words.end(key=_document(key))
 
 
 @keys_app.command()
@@ -118,6 +130,7 @@ def destroy(
         str | None, typer.Option(help="The label once more, for programs; else it is asked for.")
     ] = None,
     dry_run: _DryRun = False,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Destroy a retired key in the token, for good: what was erased under it is gone from every copy only then.
 
@@ -126,10 +139,16 @@ def destroy(
     from strongroom_service.bootstrap.keys import run_keys_destroy
 
     def retyped(wanted: str) -> bool:
-        given = typer.prompt(f"This cannot be undone. Type {wanted} to go on") if confirm is None else confirm
-        return given == wanted
+        question = f"This cannot be undone. Type {wanted} to go on"
+        return (typer.prompt(question, err=True) if confirm is None else confirm) == wanted
 
-    run_keys_destroy(config, label, dry_run=dry_run, confirm=retyped, say=typer.echo)
+    words = Words(output)
+    key = run_keys_destroy(config, label, dry_run=dry_run, confirm=retyped, say=words.say)
+    words.end(key=_document(key))
+
+
+def _document(key: KeyStanding) -> dict[str, str | int]:
+    return dict(zip(_COLUMNS, _row(key), strict=True))
 
 
 def _row(key: KeyStanding) -> tuple[str, str, str, int, str, str]:

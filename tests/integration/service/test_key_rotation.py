@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,12 @@ def did(vault: DevelopmentVault, *arguments: str) -> list[str]:
     return said.lines
 
 
+def told(vault: DevelopmentVault, *arguments: str) -> dict[str, Any]:
+    """Return what a program is told: one object on standard output, and nothing else there."""
+    document: dict[str, Any] = json.loads("\n".join(did(vault, *arguments, "--output", "json")))
+    return document
+
+
 def states(vault: DevelopmentVault) -> dict[str, str]:
     listed = keys(vault, "list", "--output", "json")
     assert listed.code == 0, listed
@@ -85,7 +92,9 @@ def test_kek_and_seal_are_replaced_beside_the_service_and_the_old_ones_destroyed
     refused = keys(vault, "retire", "strongroom-kek-1")
     assert (refused.code, f"{ACCOUNTS} of {ACCOUNTS} records need strongroom-kek-1" in refused.errors) == (1, True)
     assert did(vault, "keys", "rewrap") == [f"{ACCOUNTS} records, moved {ACCOUNTS}, refused 0, left 0."]
-    assert did(vault, "keys", "rewrap") == [f"{ACCOUNTS} records, moved 0, refused 0, left 0."]
+    rewrapped = told(vault, "keys", "rewrap")
+    assert rewrapped.pop("said") == [f"{ACCOUNTS} records, moved 0, refused 0, left 0."]
+    assert rewrapped == {"looked_at": ACCOUNTS, "moved": 0, "refused": 0, "left": 0}
     for kind in ("kek", "seal"):
         retired(vault, f"strongroom-{kind}-1")
 
@@ -94,11 +103,11 @@ def test_kek_and_seal_are_replaced_beside_the_service_and_the_old_ones_destroyed
     mistyped = keys(vault, "destroy", "strongroom-kek-1", "--confirm", "strongroom-kek-2")
     assert (mistyped.code, "not confirmed" in mistyped.errors) == (1, True)
     assert states(vault)["kek-1"] == "retired"
-    did(vault, "keys", "take-back", "strongroom-kek-1")
-    assert states(vault)["kek-1"] == "retiring"
+    taken_back = told(vault, "keys", "take-back", "strongroom-kek-1")
+    assert taken_back["key"]["state"] == states(vault)["kek-1"] == "retiring"
     retired(vault, "strongroom-kek-1")
-    did(vault, "keys", "destroy", "strongroom-kek-1", "--confirm", "strongroom-kek-1")
-    assert states(vault)["kek-1"] == "destroyed"
+    destroyed = told(vault, "keys", "destroy", "strongroom-kek-1", "--confirm", "strongroom-kek-1")
+    assert destroyed["key"]["state"] == states(vault)["kek-1"] == "destroyed"
 
     needed = keys(vault, "destroy", "strongroom-seal-1", "--confirm", "strongroom-seal-1")
     assert (needed.code, "events are sealed under strongroom-seal-1" in needed.errors) == (1, True)
@@ -125,7 +134,11 @@ def test_kek_and_seal_are_replaced_beside_the_service_and_the_old_ones_destroyed
 def test_transport_and_identity_are_replaced_as_clients_learn_of_them(
     vault: DevelopmentVault, clients: list[HandClient]
 ) -> None:
-    did(vault, "keys", "rotate", "transport")
+    rotated = told(vault, "keys", "rotate", "transport")
+    assert [(key["label"], key["state"]) for key in rotated["keys"]] == [
+        ("strongroom-transport-1", "retiring"),
+        ("strongroom-transport-2", "active"),
+    ]
     clients[0].release()
     pin = vault.files.identity_fingerprint
     shown = did(vault, "keys", "rotate", "identity")

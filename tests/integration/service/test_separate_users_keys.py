@@ -23,8 +23,8 @@ def test_keys_are_rotated_by_root_and_files_stay_whose_they_are() -> None:
                     ["keys", "rotate", "kek"],
                     ["checkpoint", "make"],
                     ["keys", "rewrap"],
-                    ["keys", "retire", "strongroom-kek-1"],
-                    ["keys", "destroy", "strongroom-kek-1", "--confirm", "strongroom-kek-1"],
+                    ["keys", "retire", "strongroom-kek-1", "--output", "json"],
+                    ["keys", "destroy", "strongroom-kek-1", "--confirm", "strongroom-kek-1", "--output", "json"],
                 ):
                     said = strongroomd(files.config_file, *command, python=python)
                     assert said.code == 0, said
