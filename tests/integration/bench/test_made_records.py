@@ -16,6 +16,7 @@ from tests.bench.served import ServedVault
 RECORDS, MORE, USED = 24, 40, 8
 
 
+@pytest.mark.verify
 @pytest.mark.parametrize("make", [ServedVault.on_sqlite, ServedVault.on_postgres], ids=["sqlite", "postgres"])
 def test_accounts_that_were_made_release_and_are_as_many_as_asked_for(
     make: Callable[[Path], AbstractContextManager[ServedVault]], tmp_path_factory: pytest.TempPathFactory

@@ -91,6 +91,7 @@ def check(replicas: Replicas, clients: PatientClients) -> None:
     assert clients.failed == []
 
 
+@pytest.mark.verify
 def test_no_release_fails_while_replicas_are_restarted_one_after_the_other(replicas: Replicas) -> None:
     with PatientClients(replicas, 4) as clients:
         clients.goes_on()
