@@ -22,9 +22,29 @@ def build_page(target: Path, *, source: Path = WEB, entry: str = "page/main.ts",
     Raises:
         RuntimeError: esbuild found a mistake; carries what it said.
     """
+    _copy(COPIED, source=source, target=target)
+    _bundle(entry, source=source, script=target / "page.js", minify=minify)
+    return target
+
+
+def build_passkey_page(target: Path) -> Path:
+    """Build the page that the command line opens for a passkey (docs/browser-page.md) into `target`, and return that.
+
+    Raises:
+        RuntimeError: as above.
+    """
+    _copy(("passkey.html", "page.css", "icon.svg"), source=WEB, target=target)
+    _bundle("page/passkey.ts", source=WEB, script=target / "passkey.js", minify=True)
+    return target
+
+
+def _copy(names: tuple[str, ...], *, source: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
-    for name in COPIED:
+    for name in names:
         shutil.copyfile(source / "page" / name, target / name)
+
+
+def _bundle(entry: str, *, source: Path, script: Path, minify: bool) -> None:
     command = [
         str(_NODE),
         str(source / "node_modules" / "esbuild" / "bin" / "esbuild"),
@@ -32,7 +52,7 @@ def build_page(target: Path, *, source: Path = WEB, entry: str = "page/main.ts",
         "--bundle",
         "--format=esm",
         f"--target={_TARGETS}",
-        f"--outfile={target / 'page.js'}",
+        f"--outfile={script}",
         "--legal-comments=none",
         "--log-level=warning",
         *(["--minify"] if minify else []),
@@ -40,4 +60,3 @@ def build_page(target: Path, *, source: Path = WEB, entry: str = "page/main.ts",
     done = subprocess.run(command, cwd=source, check=False, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"the page cannot be built: {done.stderr.strip()}")
-    return target
