@@ -4,6 +4,7 @@ import { text } from "node:stream/consumers";
 
 import {
   create,
+  toBinary,
   type DescMessage,
   type DescMethodUnary,
   type MessageInitShape,
@@ -55,7 +56,7 @@ export class CheatingConnection implements Connection {
   cheat: Cheat = {};
   readonly calls: string[] = [];
   /** Everything that was sent, serialized as it travels. */
-  readonly sent: unknown[] = [];
+  readonly sent: Uint8Array[] = [];
   readonly #honest: Connection;
 
   constructor(honest: Connection) {
@@ -69,7 +70,7 @@ export class CheatingConnection implements Connection {
     this.calls.push(method.name);
     const made = create(method.input, request);
     this.cheat.request?.(method.name, made as never);
-    this.sent.push(made);
+    this.sent.push(toBinary(method.input, made));
     const answer = await this.#honest.call(method, made as MessageInitShape<Request>);
     const lost = this.cheat.loses?.(method.name);
     if (lost !== undefined) {

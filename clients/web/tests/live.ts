@@ -161,6 +161,26 @@ test("a passkey without PRF, or with one that changes, stores nothing; vault-hel
   await assert.rejects(unpinned.client.release({ mode: "vault-held" }), isError(UnpinnedVault, /must be pinned/));
 });
 
+test("no PRF output is in anything that is sent, in whichever spelling", async () => {
+  const authenticator = new SoftwareAuthenticator({ prf: "create" });
+  const device = new Device(vault, "traffic", { authenticator });
+  const further = new SoftwareAuthenticator({ prf: "create" });
+  await device.client.enroll({ userName: "traffic" });
+  const { credentialId } = await device.client.addPasskey({ userName: "traffic", further });
+  await device.client.release();
+  const sent = Buffer.concat(device.connection.sent);
+  const spellings = (bytes: Buffer): Buffer[] => [
+    bytes,
+    ...(["hex", "base64", "base64url"] as const).map((kind) => Buffer.from(bytes.toString(kind).slice(0, 20))),
+  ];
+  const outputs = [...authenticator.prfOutputs, ...further.prfOutputs].map((output) => Buffer.from(output, "hex"));
+  assert(outputs.length >= 6);
+  for (const output of outputs.flatMap((one) => spellings(one))) {
+    assert(!sent.includes(output));
+  }
+  assert(sent.includes(Buffer.from(credentialId))); // control: what is sent is found
+});
+
 test("two devices do not undo each other's changes", async () => {
   const one = new Device(vault, "two");
   const enrolled = await one.client.enroll({ userName: "two" });

@@ -30,7 +30,7 @@ from tests.fakes.resident import Resident
 ROOT = Path(__file__).resolve().parents[3]
 TESTS = ROOT / "clients/web/tests"
 NODE = Path(sys.executable).with_name("node")
-NAMES = ("whole", "passkeys", "reset", "prf", "held", "two", "wrong", "renewed", "hostile")
+NAMES = ("whole", "passkeys", "reset", "prf", "held", "two", "wrong", "renewed", "traffic", "hostile")
 FILES = {"notes/plan.txt": "plan \N{SNOWMAN}", "empty": "", "l" * 160: "long name"}
 
 
