@@ -126,6 +126,18 @@ test("a whole age file with something else than a whole zstd stream of a whole t
   }
 });
 
+test("the last word of age is waited for, though the tar has ended before", async () => {
+  const tarred = zstdCompressSync(concat(encodeFileHeader({ name: "a", size: 0, modifiedAt: 0 }), END));
+  const skipped = new Uint8Array(100_000); // a frame to be skipped (RFC 8878, section 3.1.2)
+  new DataView(skipped.buffer).setUint32(0, 0x184d2a50, true);
+  new DataView(skipped.buffer).setUint32(4, skipped.length - 8, true);
+  const archive = await sealed(concat(new Uint8Array(tarred), skipped));
+  assert.deepEqual(await read(archive), new Map([["a", "file "]]));
+  const last = archive.length - 1;
+  await assert.rejects(read(archive.with(last, (archive[last] ?? 0) ^ 1)), isError(ArchiveDamaged, /./));
+  await assert.rejects(read(archive.subarray(0, last)), isError(ArchiveDamaged, /./));
+});
+
 test("an entry that leads out, comes twice, or is no file, folder or link is refused", async () => {
   const file = (name: string): Uint8Array => encodeFileHeader({ name, size: 0, modifiedAt: 0 });
   for (const name of ["../a", "a/../../b", "/etc/passwd", "a/..", ".", `${"x/".repeat(60)}../../b`]) {
