@@ -1,1 +1,1 @@
-"""The network process: gRPC servicers, interceptors, rate limits, status codes."""
+"""The network process: servicers with their caller, rates and status codes; gRPC, and in `browser` what pages speak."""

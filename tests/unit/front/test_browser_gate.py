@@ -125,6 +125,62 @@ async def test_what_is_no_call_is_turned_away_and_counted(exchange: Exchange, st
     assert bench.log.lines == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (b"application/proto", b"\xff" * 8),
+        (b"application/json", b""),
+        (b"application/json", b"{"),
+        (b"application/json", b"[]"),
+        (b"application/json", b"\xff\xfe"),
+        (b"application/json", b'{"nonce": 5}'),
+        (b"application/json", b'{"nonce": ["QUFB"]}'),
+        (b"application/json", b'{"nonse": "QUFB"}'),
+        (b"application/json", b'{"nonce": "QUFB", "nonce": "QUFB"}'),
+        (b"application/json", b'{"nonce": ' + b"[" * 50_000),
+        (b"application/json", b'{"nonce": ' + b"9" * 50_000 + b"}"),
+        (b"application/grpc-web+proto", b"\0\0\0\0\x04\xff\xff\xff\xff"),
+        (b"application/grpc-web+json", b"\0\0\0\0\x02[]"),
+    ],
+)
+async def test_body_that_is_no_message_is_an_invalid_field_and_counted(kind: bytes, body: bytes) -> None:
+    bench = BrowserBench()
+    timeouts = ((b"connect-timeout-ms", b"5000"), (b"grpc-timeout", b"5S"))
+    exchange = await bench.post(body, headers=(AUTHORIZATION, (b"content-type", kind), *timeouts))
+    told = exchange.body.decode("latin-1")
+    assert bench.handled("InvalidArgument") == 1
+    assert "A field of the request breaks a rule." in told.replace("%20", " ")
+    assert [fields["reason"] for _, fields in bench.log.lines] == ["INVALID_FIELD"]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", 12),  # no message at all
+        (b"\0\0\0\0\0" * 2, 12),  # two
+        (b"\0\0\0\0", 3),  # a prefix cut short
+        (b"\0\0\0\0\x09nonce", 3),  # a message cut short
+        (b"\x7f\0\0\0\0", 3),  # flags that there are not
+        (b"\x01\0\0\0\x03abc", 13),  # compressed, by what nobody agreed on
+        (b"\0\xff\xff\xff\xff", 8),  # four gigabytes announced
+    ],
+)
+async def test_frames_that_are_none_are_answered_by_a_status(body: bytes, code: int) -> None:
+    bench = BrowserBench()
+    headers = (AUTHORIZATION, (b"content-type", b"application/grpc-web+proto"), (b"grpc-timeout", b"5S"))
+    exchange = await bench.post(body, headers=headers)
+    assert (exchange.status, exchange.complete) == (200, True)
+    assert f"grpc-status: {code}\r\n".encode() in exchange.body
+    assert "browser_request_failed" not in bench.log.events()
+
+
+@pytest.mark.parametrize("said", [b"", b"0", b"-1", b"1e3", b"99999999999", b"1_0", b" 5000"])
+async def test_deadline_that_is_none_lets_nothing_through(said: bytes) -> None:
+    headers = (AUTHORIZATION, (b"content-type", b"application/json"), (b"connect-timeout-ms", said))
+    exchange = await BrowserBench().post(ASKED, headers=headers)
+    assert json.loads(exchange.body)["code"] in {"invalid_argument", "deadline_exceeded"}
+
+
 async def test_body_that_does_not_come_ends_in_time() -> None:
     bench = BrowserBench(body_seconds=0.05)
     for kind in (b"application/json", b"application/grpc-web"):
