@@ -57,7 +57,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def at(url: str, s3: S3) -> RemotePlace:
-    return remote_place(url, options={"s3": s3.options})
+    return remote_place(url, options={"s3": s3.options}, part_bytes=8 * MIB)
 
 
 def uploads(bucket: str, s3: S3) -> list[Any]:
@@ -127,7 +127,7 @@ class Halting:
             print("halted", flush=True)
             sys.stdin.read()
 options = {"s3": {"endpoint_url": endpoint, "client_kwargs": {"region_name": "eu-central-1"}}}
-place = remote_place(url, options=options)
+place = remote_place(url, options=options, part_bytes=8 << 20)
 write_archive(source=Path(source), target=place, recipients=[recipient], progress=Halting())
 """
 

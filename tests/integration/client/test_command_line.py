@@ -75,3 +75,25 @@ def test_vault_is_lost_found_and_proven(terminal: Terminal) -> None:
     assert found["history"] == []
     assert found["examination"]["findings"] == []
     assert found["examination"]["receipts"] > 10
+
+
+def test_device_is_found_healthy_and_a_part_comes_back(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.state.chmod(0o700)
+    for token in terminal.state.glob("token*"):
+        token.chmod(0o600)
+    terminal.done("enroll", "--user-name", "me", "--recovery-key-out", terminal.state / "paper")
+    examined = json.loads(terminal.done("doctor", "--output", "json"))["findings"]
+    outcomes = {finding["check"]: finding["outcome"] for finding in examined}
+    assert {check for check, outcome in outcomes.items() if outcome != "ok"} <= {"authenticator", "archive_tools"}
+    assert {"clock", "tls", "pins", "vault_answers"} <= set(outcomes)
+    folder, backups = tmp_path / "folder", tmp_path / "backups"
+    (folder / "letters").mkdir(parents=True)
+    (folder / "letters" / "first").write_text("dear diary")
+    (folder / "scratch").write_text("not this")
+    backups.mkdir()
+    made = json.loads(
+        terminal.done("backup", folder, f"{backups}/", "--exclude", "scratch", "--keep", "1", "--output", "json")
+    )
+    assert json.loads(terminal.done("archive", "verify", made["archive"], "--output", "json"))["summary"]["files"] == 1
+    terminal.done("restore", made["archive"], tmp_path / "again", "--only", "letters")
+    assert (tmp_path / "again" / "letters" / "first").read_text() == "dear diary"

@@ -121,7 +121,9 @@ def test_memory_that_another_command_has_open_is_told_apart(device: Device, fold
     (lock,) = (device.state / "memory").glob("*/lock")
     with lock.open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert device.at_vault("backup", folder, tmp_path / "archive").returncode == 10
+        refused = device.at_vault("backup", folder, tmp_path / "archive")
+    assert refused.returncode == 3, "a timer must try again: this backup was not made by anybody"
+    assert "another client on this device" in refused.stderr.lower()
 
 
 def test_backup_asks_nothing_and_goes_where_the_configuration_says(

@@ -31,7 +31,7 @@ def test_man_page_shows_every_sign_as_it_is() -> None:
         "--output text|json",
         "~/.local/state/strongroom/strongroom.toml",
         'browser_page = "https://..."',
-        "another run on this device is in the way",
+        "another backup to the same place is under way",
     ):
         assert said in words
 

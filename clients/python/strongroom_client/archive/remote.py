@@ -11,7 +11,7 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -20,7 +20,8 @@ from strongroom_client.archive.places import Opened, Place, Staged
 from strongroom_client.archive.staging import STAGING_PREFIX, STAGING_SUFFIX
 
 _COMMITTING: Final = frozenset({"s3", "s3a", "gs", "gcs"})
-_BLOCK_BYTES: Final = 16 << 20  # 10 000 parts at most: 160 GiB
+PART_BYTES: Final = 64 << 20  # S3 takes 10 000 parts of one upload, so that an archive may have 625 GiB
+_READ_BYTES: Final = 8 << 20
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.+)", re.ASCII)
 
 
@@ -49,6 +50,7 @@ class RemotePlace:
     protocol: str
     path: str
     system: Any = field(repr=False)  # its options may hold what the user's own files say
+    part_bytes: int = PART_BYTES
 
     @contextmanager
     def staged(self) -> Iterator[Staged]:
@@ -70,7 +72,7 @@ class RemotePlace:
         """See the port."""
         with _reading(self.url):
             size = int(self.system.size(self.path))
-            file: _File = self.system.open(self.path, "rb", block_size=_BLOCK_BYTES)
+            file: _File = self.system.open(self.path, "rb", block_size=_READ_BYTES)
         try:
             yield Opened(_Reading(file, self.url), size)
         finally:
@@ -82,7 +84,7 @@ class RemotePlace:
     @contextmanager
     def _committed(self) -> Iterator[Staged]:
         with _writing(self.url):
-            file: _File = self.system.open(self.path, "wb", autocommit=False, block_size=_BLOCK_BYTES)
+            file: _File = self.system.open(self.path, "wb", autocommit=False, block_size=self.part_bytes)
         try:
             yield Staged(_Writing(file, self.url), None)
             with _writing(self.url):
@@ -139,11 +141,13 @@ class RemoteShelf:
 
     def _at(self, name: str) -> RemotePlace:
         folder = self.folder
-        return RemotePlace(f"{folder.url.rstrip('/')}/{name}", folder.protocol, f"{folder.path}/{name}", folder.system)
+        return replace(folder, url=f"{folder.url.rstrip('/')}/{name}", path=f"{folder.path}/{name}")
 
 
-def remote_place(url: str, *, options: Mapping[str, Mapping[str, Any]]) -> RemotePlace:
+def remote_place(url: str, *, options: Mapping[str, Mapping[str, Any]], part_bytes: int = PART_BYTES) -> RemotePlace:
     """Return the place that a URL names. `options` are those of `fsspec` for each protocol.
+
+    What is uploaded goes in parts of `part_bytes`, each of which is held in memory.
 
     Raises:
         ArchiveError: it is no such URL, holds a password, or what reaches it is not installed.
@@ -162,7 +166,7 @@ def remote_place(url: str, *, options: Mapping[str, Mapping[str, Any]]) -> Remot
         raise ArchiveError(f"what reaches {protocol}:// is not installed: pip install 'strongroom[storage]'") from error
     except Exception as error:  # every file system raises its own
         raise ArchiveError(f"{shown(url)} cannot be reached: {type(error).__name__}") from error
-    return RemotePlace(url, protocol, str(path).rstrip("/"), system)
+    return RemotePlace(url, protocol, str(path).rstrip("/"), system, part_bytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,14 +56,14 @@ MEANINGS: Final = {
     ExitCode.NO_PASSKEY: "the authenticator or its user did not do it, or it gave another secret than at enrollment",
     ExitCode.BAD_ARCHIVE: "the archive is damaged, refused, or made for other keys",
     ExitCode.FOUND_WRONG: "what was examined is not as it should be: receipts, history, doctor",
-    ExitCode.BUSY: "another run on this device is in the way: the same backup, or whatever has the memory open",
+    ExitCode.BUSY: "another backup to the same place is under way on this device",
 }
 
 _CODES: Final[tuple[tuple[tuple[type[Exception], ...], ExitCode], ...]] = (
     ((UnpinnedVault,), ExitCode.FAILED),  # nobody cheated: this device is not set up
     ((AccountTokenMissing, AccountTokenRejected), ExitCode.SIGN_IN),
-    ((MustWait, BeginAgain, Unavailable, VaultFault), ExitCode.TRY_AGAIN),
-    ((BackupUnderWay, MemoryBusy), ExitCode.BUSY),
+    ((MustWait, BeginAgain, Unavailable, VaultFault, MemoryBusy), ExitCode.TRY_AGAIN),
+    ((BackupUnderWay,), ExitCode.BUSY),
     ((OutcomeUnknown,), ExitCode.OUTCOME_UNKNOWN),
     ((NotProven,), ExitCode.NOT_PROVEN),
     ((AuthenticatorError, PrfUnavailable, PrfUnstable, WrongPrf), ExitCode.NO_PASSKEY),
