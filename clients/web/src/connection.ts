@@ -14,6 +14,8 @@ import { VaultService } from "./gen/strongroom/v1/vault_service_pb.js";
 import { translate } from "./rpc-errors.ts";
 
 export const DEADLINE_MS = 10_000;
+/** No answer of the vault's is longer: 64 KiB, as for the other clients, and what the protocol puts around it. */
+export const MAX_ANSWER_BYTES = 80 * 1024;
 /** How long to wait before each further try of a call that changes nothing. */
 const REPEAT_PAUSES_MS: readonly number[] = [100, 200, 400];
 const REPEATED: readonly string[] = [
@@ -99,13 +101,31 @@ function browserTransport(baseUrl: string): Transport {
     baseUrl,
     useBinaryFormat: true,
     // No cookies, no redirect that would carry the token elsewhere, no copy in a cache, no address of the page.
-    fetch: (input, init) =>
-      fetch(input, {
-        ...init,
+    fetch: async (input, init) => {
+      const careful = {
         credentials: "omit",
         redirect: "error",
         cache: "no-store",
         referrerPolicy: "no-referrer",
-      }),
+      } as const;
+      return bounded(await fetch(input, { ...init, ...careful }));
+    },
   });
+}
+
+/** The response, whose body fails where it is longer than any answer: nothing else bounds what is held in memory. */
+function bounded(response: Response): Response {
+  let size = 0;
+  const body = response.body?.pipeThrough(
+    new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+      transform(chunk, controller) {
+        size += chunk.length;
+        if (size > MAX_ANSWER_BYTES) {
+          throw new RangeError("the answer is longer than any of the vault's");
+        }
+        controller.enqueue(chunk);
+      },
+    }),
+  );
+  return new Response(body ?? null, { status: response.status, headers: response.headers });
 }

@@ -79,7 +79,8 @@ export class InvalidRequest extends VaultRefused {
   readonly violations: readonly { readonly field: string; readonly rule: string }[];
 
   constructor(reason: string, violations: readonly { readonly field: string; readonly rule: string }[]) {
-    super([reason, ...violations.map(({ field, rule }) => `${field} ${rule}`)].join("; "));
+    super(reason);
+    this.message = [this.message, ...violations.map(({ field, rule }) => `${field} ${rule}`)].join("; ");
     this.violations = violations;
   }
 }
