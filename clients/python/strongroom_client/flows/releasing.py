@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from strongroom.v1 import ceremony_pb2, resources_pb2, vault_service_pb2
 from strongroom_client.age_keys import ArchiveIdentity, recipient_of
+from strongroom_client.authenticators.port import NoMatchingCredential
 from strongroom_client.envelope import decode_vault_held_envelope, open_envelope
 from strongroom_client.envelope_content import EnvelopeContent, EnvelopeError
 from strongroom_client.errors import ReplyMismatch
@@ -95,7 +96,11 @@ def release_once(session: Session, *, mode: Mode, by: By = ANY_PASSKEY) -> Flow[
         ),
     )
     begun = yield from begin(session, request, mode=mode, may_lock_better=True)
-    signed = yield from authorize(begun, by, opens=begun.mode)
+    try:
+        signed = yield from authorize(begun, by, opens=begun.mode)
+    except NoMatchingCredential:
+        yield from look(session)  # it may have been removed elsewhere, which its owner should be told beside this
+        raise
     verified = yield from complete(
         session,
         begun,
