@@ -23,7 +23,7 @@ _FLAGS: Final = (
     "--no-default-browser-check",
     "--no-proxy-server",
     # Nothing beside the pages under test, and nothing off this machine.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
     "--disable-quic",
     "--disable-background-networking",
     "--disable-component-update",

@@ -74,6 +74,16 @@ class Tab:
         """Close the tab and forget its profile."""
         self.connection.send("Target.disposeBrowserContext", session="", parameters={"browserContextId": self.profile})
 
+    def frame(self, address: str) -> Tab:
+        """Return the frame of another site that shows `address`, as a tab of its own, as soon as there is one."""
+
+        def found() -> list[str]:
+            targets = self.connection.send("Target.getTargets", session="")["targetInfos"]
+            return [one["targetId"] for one in targets if one["type"] == "iframe" and one["url"] == address]
+
+        [target] = self.until(found, f"a frame of {address}")
+        return Tab(self.connection, target=target, profile=self.profile)
+
     # What it shows.
 
     def goto(self, address: str) -> None:

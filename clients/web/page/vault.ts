@@ -147,13 +147,18 @@ export class Vault {
     return released.identities;
   }
 
-  async addPasskey(by: "passkey" | RecoveryKey, prompts: Prompts): Promise<void> {
+  async addPasskey(by: "passkey" | RecoveryKey, name: string, prompts: Prompts): Promise<void> {
+    const choice = { userName: this.#userName, name, ...this.#agreed };
     if (by === "passkey") {
-      await this.#prompted(prompts, [], () => this.#client.addPasskey({ userName: this.#userName, ...this.#agreed }));
+      await this.#prompted(prompts, [], () => this.#client.addPasskey(choice));
       return;
     }
     this.#require(this.isRecoveryKey(by));
-    await this.#prompted(prompts, [], () => this.#client.addPasskey({ userName: this.#userName, by, ...this.#agreed }));
+    await this.#prompted(prompts, [], () => this.#client.addPasskey({ ...choice, by }));
+  }
+
+  async renamePasskey(id: Uint8Array, name: string, prompts: Prompts): Promise<void> {
+    await this.#prompted(prompts, [], () => this.#client.renamePasskey(id, name, this.#agreed));
   }
 
   async removePasskey(id: Uint8Array, prompts: Prompts): Promise<void> {

@@ -29,6 +29,7 @@
  *     │   ├── BundleInvalid             a key bundle is not to be trusted
  *     │   │   └── OwnerBundleInvalid        what the pinned owners should have signed is not to be trusted
  *     │   ├── ReplyMismatch             a signed answer does not fit what was asked or is known
+ *     │   │   └── OriginNotAccepted        the page was opened at an address that is not the product's
  *     │   ├── VaultWentBack             the vault is older than, or another than, what this device remembers
  *     │   └── UnpinnedVault             no identity key is pinned, and what was asked needs one
  *     └── DeviceError               this device: its memory, its authenticator's abilities, its settings
@@ -215,6 +216,11 @@ export class OwnerBundleInvalid extends BundleInvalid {
 /** A signed answer does not fit what was asked, or what this device knows. */
 export class ReplyMismatch extends NotProven {
   override name = "ReplyMismatch";
+}
+
+/** The vault takes no passkeys that are used at this page's origin: the page was opened at another address. */
+export class OriginNotAccepted extends ReplyMismatch {
+  override name = "OriginNotAccepted";
 }
 
 /**

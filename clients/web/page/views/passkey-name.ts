@@ -1,4 +1,4 @@
-/** What a passkey is called where nothing better is known: by its place and its day. */
+/** What a passkey is called: as its owner named it, or by its place and its day. */
 
 import { shownDay } from "../dom.ts";
 import { toHex, type Passkey, type VaultStatus } from "../vault.ts";
@@ -12,5 +12,5 @@ export function passkeyName(id: Uint8Array, status: VaultStatus): string {
 
 /** The name of the passkey in this place of the list. */
 export function nameOf(passkey: Passkey, place: number): string {
-  return `Passkey ${place + 1}, of ${shownDay(passkey.createdAt)}`;
+  return passkey.name ?? `Passkey ${place + 1}, of ${shownDay(passkey.createdAt)}`;
 }

@@ -35,6 +35,7 @@ function item(app: App, status: VaultStatus, passkey: Passkey, place: number, tr
         : undefined,
     ]),
     h("div", { class: "actions" }, [
+      described(button("Rename", () => rename(app, passkey, name, trouble)), `Rename ${name}`),
       passkey.quarantined ? described(button("Trust it again", () => trust(app, passkey, trouble)), `Trust ${name} again`) : undefined,
       status.passkeys.length > 1
         ? described(button("Remove", () => remove(app, passkey, name, trouble), "danger"), `Remove ${name}`)
@@ -71,6 +72,26 @@ async function remove(app: App, passkey: Passkey, name: string, trouble: HTMLEle
   }
 }
 
+async function rename(app: App, passkey: Passkey, name: string, trouble: HTMLElement): Promise<void> {
+  const field = h("input", { id: "new-name", autocomplete: "off", maxlength: 64, value: passkey.name });
+  const yes = await app.confirm({
+    title: `Rename ${name}`,
+    said: [h("label", { for: "new-name" }, "New name"), field, h("p", { class: "hint" }, "You confirm twice with a passkey of yours, since names are locked away with your key.")],
+    confirm: "Rename it",
+    dangerous: false,
+  });
+  if (!yes) {
+    return;
+  }
+  const done = await app.prompting("Waiting for a passkey of yours", trouble, async (prompts) => {
+    await app.vault.renamePasskey(passkey.credentialId, field.value.trim(), prompts);
+    return true;
+  });
+  if (done === true) {
+    app.go("passkeys");
+  }
+}
+
 async function trust(app: App, passkey: Passkey, trouble: HTMLElement): Promise<void> {
   const done = await app.prompting("Waiting for another passkey of yours", trouble, async (prompts) => {
     await app.vault.liftQuarantine(passkey.credentialId, prompts);
@@ -82,9 +103,11 @@ async function trust(app: App, passkey: Passkey, trouble: HTMLElement): Promise<
 }
 
 function adding(app: App, trouble: HTMLElement): Content {
-  const add = async (): Promise<void> => {
+  const name = h("input", { id: "name", autocomplete: "off", maxlength: 64, "aria-describedby": "name-hint" });
+  const add = async (event: Event): Promise<void> => {
+    event.preventDefault();
     const done = await app.prompting("Adding a passkey", trouble, async (prompts) => {
-      await app.vault.addPasskey("passkey", prompts);
+      await app.vault.addPasskey("passkey", name.value.trim(), prompts);
       return true;
     });
     if (done === true) {
@@ -95,7 +118,12 @@ function adding(app: App, trouble: HTMLElement): Content {
   return h("section", { class: "card" }, [
     h("h2", {}, "Add a passkey"),
     h("p", {}, "On another phone, computer or security key. Have both at hand: you are asked for one that you have, for the new one twice, for the one that you have again, and once more for the new one. It opens all your backups, also older ones."),
-    h("div", { class: "actions" }, [button("Add a passkey", add, "primary")]),
+    h("form", { onsubmit: (event: Event) => void add(event) }, [
+      h("label", { for: "name" }, "What to call it"),
+      name,
+      h("p", { id: "name-hint", class: "hint" }, "Such as: my phone. You may leave it empty. Only your devices see it, never the vault."),
+      h("div", { class: "actions" }, [h("button", { type: "submit", class: "primary" }, "Add a passkey")]),
+    ]),
     h("p", { class: "hint" }, "Lost all of them? ", h("a", { href: "#/recovery" }, "Use your recovery key"), "."),
   ]);
 }

@@ -48,7 +48,7 @@ function lostAll(app: App): Content {
   const trouble = h("div");
   const add = async (key: RecoveryKey): Promise<void> => {
     const done = await app.prompting("Adding a passkey", trouble, async (prompts) => {
-      await app.vault.addPasskey(key, prompts);
+      await app.vault.addPasskey(key, "", prompts);
       return true;
     });
     if (done === true) {

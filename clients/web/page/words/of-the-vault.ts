@@ -10,6 +10,8 @@ import {
   InvalidRequest,
   NoVault,
   NotProven,
+  OriginNotAccepted,
+  ModeNotExpected,
   NotVerified,
   OutcomeUnknown,
   RateLimited,
@@ -125,6 +127,16 @@ export const OF_THE_VAULT: readonly Entry[] = [
     UnpinnedVault,
     "This page cannot tell the real vault from a false one",
     "The product did not say by which key the vault is known. Tell the product's support.",
+  ),
+  told(
+    OriginNotAccepted,
+    "This page was opened at an address that is not the product's",
+    "Passkeys of this vault do not work here, and none was asked for. Open the page at the product's own address.",
+  ),
+  told(
+    ModeNotExpected,
+    "The vault says that it holds your key by itself",
+    "Nobody has agreed to that on this device, so nothing was used. Look at the overview, and go on only if you chose that.",
   ),
   told(
     NotProven,

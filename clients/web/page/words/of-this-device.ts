@@ -15,6 +15,11 @@ import {
   EnvelopeError,
   MemoryFault,
   NoMatchingCredential,
+  BadPasskeyName,
+  DeviceError,
+  ModeAlready,
+  NewestUnopened,
+  NoSuchPasskey,
   PrfUnavailable,
   PrfUnstable,
   RecoveryKeyTypo,
@@ -76,6 +81,22 @@ export const OF_THIS_DEVICE: readonly Entry[] = [
     "Nothing was changed, and no attempt was used. Try another browser or device, and see that this page was opened at the product's own address.",
   ),
   told(
+    NoSuchPasskey,
+    "That passkey is not there any more",
+    "Perhaps you removed it on another device. Nothing was changed.",
+  ),
+  told(
+    ModeAlready,
+    "Your key is held in that way already",
+    "Nothing was changed.",
+  ),
+  told(
+    NewestUnopened,
+    "Only an older state of your keys opened",
+    "A change that goes by it could lose what is newer, so nothing was changed. Try the passkey that you used last, or your recovery key.",
+  ),
+  told(BadPasskeyName, "That is no name for a passkey", "Use one line of at most 128 bytes, without blanks at its ends."),
+  told(
     MemoryFault,
     "This browser cannot remember your vault",
     "Its storage is full, blocked or damaged. Allow this site to store data, or leave private browsing.",
@@ -111,4 +132,9 @@ export const OF_THIS_DEVICE: readonly Entry[] = [
     "Choose the file again, or another copy of it.",
   ),
   told(RecoveryKeyTypo, "There is a mistake in the recovery key", ""),
+  told(
+    DeviceError,
+    "This device cannot do that now",
+    "Nothing was changed. Load the page again; if that does not help, use another browser or device.",
+  ),
 ];

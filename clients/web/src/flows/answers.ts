@@ -5,7 +5,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 
 import { toHex } from "../bytes.ts";
 import { describePolicy, type Service } from "../descriptions.ts";
-import { ReplyMismatch, VaultWentBack } from "../errors.ts";
+import { OriginNotAccepted, ReplyMismatch, VaultWentBack } from "../errors.ts";
 import type { Receipt } from "../gen/strongroom/v1/resources_pb.js";
 import { ServiceInfoReplySchema, VaultService, type ServiceInfoReply } from "../gen/strongroom/v1/vault_service_pb.js";
 import { encodeMemory, type AccountMemory } from "../memory.ts";
@@ -202,7 +202,7 @@ function describeService(session: Session, reply: ServiceInfoReply, bundle: Veri
     throw new ReplyMismatch(`the vault's RP ID is ${JSON.stringify(reply.rpId.slice(0, 253))}, not ${rpId}`);
   }
   if (!reply.origins.includes(origin)) {
-    throw new ReplyMismatch("the vault does not accept this client's origin");
+    throw new OriginNotAccepted("the vault does not accept this client's origin");
   }
   return {
     tenant: reply.tenant,
