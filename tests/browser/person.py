@@ -80,6 +80,12 @@ class Person:
 
     def write_down(self) -> str:
         """Write down the recovery key that is shown, and type the row that is asked for."""
+        rows, asked = self.shown_key()
+        self.tab.fill("textbox", f"Type row {asked} again, to be sure that you have it", rows[asked - 1])
+        return "\n".join(rows)
+
+    def shown_key(self) -> tuple[list[str], int]:
+        """Return the rows of the recovery key that is shown, and the number of the one that is asked for."""
         self.tab.find("list", "Recovery key, 8 rows")
         rows: list[str] = self.tab.evaluate(
             "[...document.querySelectorAll('.key-rows li')].map(row => row.textContent)"
@@ -89,8 +95,7 @@ class Person:
             for row in range(1, 9)
             if self.tab.find_now("textbox", f"Type row {row} again, to be sure that you have it")
         )
-        self.tab.fill("textbox", f"Type row {asked} again, to be sure that you have it", rows[asked - 1])
-        return "\n".join(rows)
+        return rows, asked
 
     def back_up(self, folder: Path, *, into: Path) -> Path:
         """Back up a folder and save the archive `into` another."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.authenticators import add_authenticator
+from tests.browser.authenticators import Virtual, add_authenticator
 from tests.browser.chromium import Chromium
 from tests.browser.hands import Hands
 from tests.browser.person import Person
@@ -16,6 +16,25 @@ from tests.browser.trees import CONTENTS, make_tree, zip_contents
 
 EXPECTED = {f"mine/{name}": content for name, content in CONTENTS.items()}
 ES256, ED25519, RS256 = -7, -8, -257
+
+
+def add_second(person: Person, hands: Hands, phone: Virtual, laptop: Virtual) -> None:
+    """Add the laptop's passkey by the phone's, and be told what each touch is for."""
+    person.go("Passkeys")
+    person.tab.wait_text("Lose this one: your recovery key still opens everything")
+    person.tab.fill("textbox", "What to call it", "my laptop")
+    person.tab.click("button", "Add a passkey")
+    for prompt, chosen, other, said in (
+        ("get", phone, laptop, "Use a passkey that you have."),
+        ("create", laptop, phone, "Make the new passkey."),
+        ("get", laptop, phone, "Use the new passkey, to prove that it opens your backups."),
+        ("get", phone, laptop, "Use a passkey that you have."),
+        ("get", laptop, phone, "Use the new passkey, to prove that it opens your backups."),
+    ):
+        person.tab.wait_text(said)
+        hands.touch(prompt, chosen, other)
+    person.tab.wait_text("1 other passkey and your recovery key still open everything.")
+    assert len(laptop.credentials()) == 1
 
 
 @pytest.mark.verify
@@ -34,20 +53,7 @@ def test_second_passkey_opens_old_and_new_backups_and_the_first_one_opens_nothin
     old = person.back_up(make_tree(tmp_path / "mine"), into=tmp_path / "saved")
 
     laptop = add_authenticator(person.tab, transport="usb")
-    person.go("Passkeys")
-    person.tab.wait_text("Lose this one: your recovery key still opens everything")
-    person.tab.click("button", "Add a passkey")
-    for prompt, chosen, other, said in (
-        ("get", phone, laptop, "Use a passkey that you have."),
-        ("create", laptop, phone, "Make the new passkey."),
-        ("get", laptop, phone, "Use the new passkey, to prove that it opens your backups."),
-        ("get", phone, laptop, "Use a passkey that you have."),
-        ("get", laptop, phone, "Use the new passkey, to prove that it opens your backups."),
-    ):
-        person.tab.wait_text(said)
-        hands.touch(prompt, chosen, other)
-    person.tab.wait_text("1 other passkey and your recovery key still open everything.")
-    assert len(laptop.credentials()) == 1
+    add_second(person, hands, phone, laptop)
 
     person.take_another_device()
     person.choose_archive(old)
@@ -57,7 +63,7 @@ def test_second_passkey_opens_old_and_new_backups_and_the_first_one_opens_nothin
     assert zip_contents(person.save("Save all as a ZIP", into=tmp_path / "by-laptop")) == EXPECTED
 
     person.go("Passkeys")
-    first = person.passkey_names()[0]
+    [first] = set(person.passkey_names()) - {"my laptop"}
     person.tab.click("button", f"Remove {first}")
     person.tab.wait_text("It will open nothing from now on: not the vault, and no backup that you make after this.")
     person.tab.click("button", "Remove it")
@@ -75,6 +81,24 @@ def test_second_passkey_opens_old_and_new_backups_and_the_first_one_opens_nothin
     person.go("History")
     person.tab.wait_text("Passkey removed")
     assert "a passkey that was removed" in {by for _, _, by, _ in person.rows()}
+
+
+@pytest.mark.verify
+def test_passkey_is_renamed(chromium: Chromium, place: Place) -> None:
+    person = Person.arrives(chromium, place)
+    person.protect()
+    person.go("Passkeys")
+    [name] = person.passkey_names()
+    person.tab.click("button", f"Rename {name}")
+    person.tab.fill("textbox", "New name", "my phone")
+    person.tab.click("button", "Rename it")
+    person.tab.until(lambda: person.passkey_names() == ["my phone"], "the new name")
+    person.tab.click("button", "Rename my phone")
+    person.tab.fill("textbox", "New name", "\u202e")
+    person.tab.click("button", "Rename it")
+    person.tab.wait_text("That is no name for a passkey Use one line of at most 128 bytes, without blanks at its ends.")
+    person.go("History")
+    assert "my phone" in {by for _, _, by, _ in person.rows()}
 
 
 @pytest.mark.verify

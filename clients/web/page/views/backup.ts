@@ -78,7 +78,7 @@ function offer(chosen: readonly Chosen[], go: () => void): Content {
   const more = chosen.length - names.length;
   return [
     h("p", {}, `${count(chosen.length, "file")}, ${shownSize(totalBytes(chosen))} in all.`),
-    h("ul", { class: "names", tabindex: "0", role: "group", "aria-label": "Files to back up" }, names),
+    h("ul", { class: "names", tabindex: "0", "aria-label": "Files to back up" }, names),
     more > 0 ? h("p", { class: "hint" }, `And ${more} more.`) : undefined,
     h("div", { class: "actions" }, [button("Encrypt", go, "primary")]),
   ];

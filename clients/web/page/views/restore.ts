@@ -129,7 +129,7 @@ function finished(app: App, place: HTMLElement, staged: Staged, found: Found): v
     ]),
     leftOut(found.leftOut),
     h("h2", {}, "What was in it"),
-    h("ul", { class: "names", tabindex: "0", role: "group", "aria-label": "Restored files" }, files),
+    h("ul", { class: "names", tabindex: "0", "aria-label": "Restored files" }, files),
     found.files.length > files.length ? h("p", { class: "hint" }, `And ${found.files.length - files.length} more.`) : undefined,
   ]);
   focusOn(heading);
@@ -140,7 +140,7 @@ function leftOut(names: readonly string[]): Content {
     return undefined;
   }
   return h("section", { class: "warn" }, [
-    h("p", {}, `${count(names.length, "link")} cannot be kept in a ZIP and is left out. The Strongroom command line restores links, too.`),
+    h("p", {}, `${count(names.length, "link")} cannot be kept in a ZIP and ${names.length === 1 ? "is" : "are"} left out. The Strongroom command line restores links, too.`),
     h("ul", {}, names.slice(0, MOST_NAMES).map((name) => h("li", {}, name))),
   ]);
 }
