@@ -104,7 +104,7 @@ class PageServer:
         self._thread.join()
 
     def sign_everybody_in(self, account: str) -> None:
-        """Take everybody without a session for `account`: for a page in a frame, where browsers send no cookie of it."""
+        """Take everybody without a session for `account`: for a page in a frame, which gets no cookie of its own."""
         self.sessions[""] = _Session(account, may_reset=False)
 
     @property
