@@ -125,6 +125,7 @@ def test_lost_passkeys_are_replaced_by_the_recovery_key_typed_row_by_row(two: De
     assert "Mistake in row 4: does not have 9 digits" in recovered.stderr
     assert rows[2][:4] not in recovered.stderr + recovered.stdout
     assert f"until you remove it: {lost[:16]}...." in said_before(recovered)[2]
+    assert f"still open the vault: {lost[:16]}.... Remove what you lost" in recovered.stdout
     (two.state / "further.json").replace(two.state / "passkeys.json")
     done(two, "restore", archive, tmp_path / "again")
     done(two, "passkey", "remove", lost, "--yes")

@@ -67,8 +67,13 @@ def add(
     with opened_client(configuration) as client:
         agree(client, Change.ADD_PASSKEY if key is None else Change.RECOVER)
         added = client.add_passkey(further, user_name=user_name, name=name, by=by, mode=mode)
-    said = f"Added {called(added.credential_id, client.memory.names)}, and opened the vault with it once."
-    tell(output, said, credential_id=added.credential_id)
+        names, known = client.memory.names, client.memory.credentials
+    said = f"Added {called(added.credential_id, names)}, and opened the vault with it once."
+    lost = () if key is None or known is None else tuple(one for one in known.ids if one != added.credential_id)
+    if lost:
+        still = ", ".join(called(one, names) for one in lost)
+        said += f"\nThese still open the vault: {still}. Remove what you lost with `strongroom passkey remove`."
+    tell(output, said, credential_id=added.credential_id, others=lost)
 
 
 @app.command()
