@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import ssl
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, unique
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -73,8 +75,10 @@ class Refused(grpc.RpcError):
 class ConnectStub:
     """Every RPC of VaultService, each call over a connection of its own."""
 
-    def __init__(self, url: str, wire: Wire) -> None:
-        self._address = urlsplit(url).netloc
+    def __init__(self, url: str, wire: Wire, *, ca_file: Path) -> None:
+        """`ca_file` is for a URL of https."""
+        self._url = urlsplit(url)
+        self._ca_file = ca_file
         self._wire = wire
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
@@ -88,7 +92,7 @@ class ConnectStub:
         body = json_format.MessageToJson(request).encode() if self._wire.is_json else request.SerializeToString()
         if self._wire.is_grpc_web:
             body = _PREFIX.pack(0, len(body)) + body
-        connection = http.client.HTTPConnection(self._address, timeout=_PATIENCE_SECONDS)
+        connection = self._connection()
         try:
             connection.putrequest("POST", f"/{_SERVICE.full_name}/{method}", skip_accept_encoding=True)
             for name, value in self._headers(timeout, len(body), metadata):
@@ -106,6 +110,12 @@ class ConnectStub:
             return json_format.Parse(data, response)
         response.ParseFromString(data)
         return response
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._url.scheme == "http":
+            return http.client.HTTPConnection(self._url.netloc, timeout=_PATIENCE_SECONDS)
+        context = ssl.create_default_context(cafile=str(self._ca_file))
+        return http.client.HTTPSConnection(self._url.netloc, timeout=_PATIENCE_SECONDS, context=context)
 
     def _headers(self, timeout: float | None, length: int, metadata: Headers) -> Headers:
         yield "content-type", self._wire.value

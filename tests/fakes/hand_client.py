@@ -84,7 +84,7 @@ class HandClient:
         self.stub: Any = VaultServiceStub(self.channel)
         if wire is not None:
             assert vault.files.browser_url is not None
-            self.stub = ConnectStub(vault.files.browser_url, wire)
+            self.stub = ConnectStub(vault.files.browser_url, wire, ca_file=vault.ca_file)
 
     def __enter__(self) -> Self:
         return self

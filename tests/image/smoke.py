@@ -27,6 +27,7 @@ import psycopg
 
 from deploy.development.environment import AUDIENCE, DevelopmentVault, VaultFiles, VaultShape, make_files
 from deploy.development.vault_folder import free_ports
+from tests.fakes.connect_stub import Wire
 from tests.fakes.hand_client import HandClient
 from tests.fixtures.postgres import own_postgres
 from tests.fixtures.replicas import SERVICE_ROLE, migrate
@@ -68,7 +69,7 @@ def _podman(*arguments: str | Path, stdin: str | None = None) -> str:
     return _run("podman", *arguments, stdin=stdin)
 
 
-def _values(files: VaultFiles, url: str, ports: tuple[int, int, int]) -> Mapping[str, Any]:
+def _values(files: VaultFiles, url: str, ports: tuple[int, int, int, int]) -> Mapping[str, Any]:
     tenant = tomllib.loads((files.folder / "tenants" / f"{files.tenant.name}.toml").read_text(encoding="utf-8"))
     return {
         "development": True,
@@ -103,7 +104,8 @@ def _values(files: VaultFiles, url: str, ports: tuple[int, int, int]) -> Mapping
         },
         "tls": {"secretName": "smoke-tls"},
         "listenHost": "127.0.0.1",
-        "ports": dict(zip(("grpc", "health", "metrics"), ports, strict=True)),
+        "browser": {"enabled": True},
+        "ports": dict(zip(("grpc", "health", "metrics", "browser"), ports, strict=True)),
     }
 
 
@@ -162,18 +164,20 @@ def _remove_volumes_but(before: list[str]) -> None:
         _podman("volume", "rm", "--force", name)
 
 
-def _restore(files: VaultFiles, port: int) -> None:
-    vault = DevelopmentVault(replace(files, address=f"localhost:{port}"))
+def _restore(files: VaultFiles, port: int, browser_port: int) -> None:
+    found = replace(files, address=f"localhost:{port}", browser_url=f"https://localhost:{browser_port}")
+    vault = DevelopmentVault(found)
     deadline = time.monotonic() + _SERVING_SECONDS
     while not vault.is_serving():
         if time.monotonic() > deadline:
             raise RuntimeError("the pod does not serve")
         time.sleep(0.2)
-    with HandClient(vault) as client:
-        client.enroll()
-        released = client.release()
-    if released != [b"an envelope"]:
-        raise RuntimeError("what was stored is not what was released")
+    for wire in (None, Wire.CONNECT_JSON):
+        with HandClient(vault, wire=wire) as client:
+            client.enroll()
+            released = client.release()
+        if released != [b"an envelope"]:
+            raise RuntimeError("what was stored is not what was released")
 
 
 def _play(held: contextlib.ExitStack) -> None:
@@ -196,20 +200,20 @@ def _play(held: contextlib.ExitStack) -> None:
         document = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
         _podman("secret", "create", name, "-", stdin=json.dumps(document))
         held.callback(_podman, "secret", "rm", name)
-    first, second, third = free_ports(3)
+    first, second, third, fourth = free_ports(4)
     manifest = folder / "pod.yaml"
-    manifest.write_text(_rendered(_values(files, url, (first, second, third)), folder), encoding="utf-8")
+    manifest.write_text(_rendered(_values(files, url, (first, second, third, fourth)), folder), encoding="utf-8")
     held.callback(_remove_volumes_but, _podman("volume", "ls", "--quiet").split())
     held.callback(_podman, "pod", "rm", "--force", "--ignore", "--time", "5", "smoke-pod-0")
     say(_podman("kube", "play", "--network", "host", manifest))
     try:
-        _restore(files, first)
+        _restore(files, first, fourth)
     except BaseException:
         for name in _podman("ps", "--all", "--format", "{{.Names}}").split():
             say(name, subprocess.run(["podman", "logs", name], check=False, capture_output=True, text=True))
         raise
     say(_podman("ps", "--format", "{{.Names}} {{.Status}}"))
-    say("The pod that the chart renders serves: enrolled, stored, restored.")
+    say("The pod that the chart renders serves: enrolled, stored, restored, by gRPC and as from a page.")
 
 
 def main() -> int:
