@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,12 @@ from grpc_status import rpc_status
 
 from strongroom_client.archive import errors as archive_errors
 from strongroom_client.authenticators.port import AuthenticatorError, NoMatchingCredential
+from strongroom_client.cli import configuration
 from strongroom_client.cli.exit_codes import MEANINGS, ExitCode
 from strongroom_client.cli.explanations import explain
 from strongroom_client.cli.main import app
+from strongroom_client.cli.output import Output
+from strongroom_client.cli.recovery_keys import recovery_key_to_hand_over
 from strongroom_client.errors import AccountTokenMissing, DeviceError, MemoryFault, ReceiptInvalid, Unavailable
 from strongroom_client.rpc_errors import translate
 from strongroom_service.domain.errors import Reason
@@ -117,6 +122,12 @@ def test_page_has_the_same_exit_codes() -> None:
     assert set(MEANINGS) == set(ExitCode)
 
 
+def test_page_has_the_configuration_as_it_is_read() -> None:
+    said = configuration.__doc__ or ""
+    table = said[said.index("    vault =") : said.index("Relative paths")].rstrip()
+    assert table in (ROOT / "docs/command-line.md").read_text()
+
+
 def commands(command: object, path: str = "strongroom") -> Iterator[tuple[str, list[str]]]:
     inner = getattr(command, "commands", None)
     if inner is None:
@@ -130,6 +141,24 @@ def test_every_command_takes_output_for_programs() -> None:
     found = dict(commands(typer.main.get_command(app)))
     assert len(found) > 15
     assert [path for path, options in found.items() if "--output" not in options] == []
+
+
+def test_version_is_said(device: Device) -> None:
+    assert device.run("--version").stdout == f"strongroom {version('strongroom')}\n"
+
+
+class Terminal(io.StringIO):
+    """Standard output that a person reads."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_recovery_key_is_shown_to_people_and_never_in_a_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", Terminal())
+    assert len(recovery_key_to_hand_over(None, output=Output.TEXT).reveal().split()) > 8
+    with pytest.raises(typer.BadParameter, match="say where"):
+        recovery_key_to_hand_over(None, output=Output.JSON)
 
 
 def test_failure_is_one_document_for_programs(device: Device) -> None:

@@ -20,7 +20,7 @@ from strongroom_client.archive.tar_format import Entry, Kind
 from strongroom_client.archive.writer import write_archive
 from strongroom_client.cli.configuration import Configuration
 from strongroom_client.cli.opening import chosen_authenticator, opened_client, warn
-from strongroom_client.cli.options import Browser, ChosenMode, KeyFile, KeyPrompt, State, load
+from strongroom_client.cli.options import BACKUPS, Browser, ChosenMode, KeyFile, KeyPrompt, State, load
 from strongroom_client.cli.output import Output, Shown, tell
 from strongroom_client.cli.recovery_keys import given_recovery_key
 from strongroom_client.cli.schedule import archive_name, one_at_a_time, remove_old
@@ -59,8 +59,8 @@ Only = Annotated[list[str] | None, typer.Option("--only", help="Restore only wha
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
     for command in (backup, restore):
-        app.command()(command)
-    app.add_typer(group, name="archive")
+        app.command(rich_help_panel=BACKUPS)(command)
+    app.add_typer(group, name="archive", rich_help_panel=BACKUPS)
 
 
 def backup(

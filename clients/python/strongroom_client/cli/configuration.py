@@ -19,7 +19,7 @@
     kind = "software-insecure"             keys in clear in a file; for tests and demonstrations
     file = "passkeys.json"                 or
     kind = "security-key"                  the one security key that is plugged in; or
-    kind = "browser"                       passkeys of the browser's or a phone's, by the page below
+    kind = "browser"                       passkeys of the browser's or a phone's, by that page
 
     [storage.s3]                           options of fsspec for s3://; likewise for other protocols. No secrets: those
     endpoint_url = "https://s3.example"    stay where the provider's own tools look for them (~/.aws/credentials)

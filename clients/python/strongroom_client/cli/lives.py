@@ -11,7 +11,19 @@ import typer
 
 from strongroom_client.cli.agreeing import agree
 from strongroom_client.cli.opening import all_authenticators, chosen_authenticator, opened_client
-from strongroom_client.cli.options import Browser, ChosenMode, KeyFile, KeyOut, KeyPrompt, State, Yes, load
+from strongroom_client.cli.options import (
+    KEYS,
+    VAULT,
+    WRONG,
+    Browser,
+    ChosenMode,
+    KeyFile,
+    KeyOut,
+    KeyPrompt,
+    State,
+    Yes,
+    load,
+)
 from strongroom_client.cli.output import Output, Shown, tell
 from strongroom_client.cli.recovery_keys import given_recovery_key, hand_over, recovery_key_to_hand_over
 from strongroom_client.cli.showing import policy_lines, shown_time
@@ -41,8 +53,15 @@ class OnExhaustion(Enum):
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (replace_recovery_key, renew, mode, reset, reopen, limits):
-        app.command()(command)
+    for command, panel in (
+        (replace_recovery_key, KEYS),
+        (renew, KEYS),
+        (mode, KEYS),
+        (limits, VAULT),
+        (reset, WRONG),
+        (reopen, WRONG),
+    ):
+        app.command(rich_help_panel=panel)(command)
 
 
 def replace_recovery_key(
@@ -56,7 +75,7 @@ def replace_recovery_key(
 ) -> None:
     """Get another recovery key. Archives made before still open with the old one, and with the passkeys."""
     configuration = load(state, browser=browser)
-    key = recovery_key_to_hand_over(recovery_key_out)
+    key = recovery_key_to_hand_over(recovery_key_out, output=output)
     with opened_client(configuration) as client:
         agree(client, Change.REPLACE_RECOVERY_KEY, yes=yes)
         hand_over(key, recovery_key_out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version as version_of
 from typing import Annotated
 
 import typer
@@ -14,7 +15,19 @@ from strongroom_client.cli.diagnosis import doctor
 from strongroom_client.cli.exit_codes import MEANINGS, ExitCode
 from strongroom_client.cli.explanations import EXPLAINED, explain
 from strongroom_client.cli.opening import chosen_authenticator, opened_client
-from strongroom_client.cli.options import Browser, ChosenMode, KeyFile, KeyOut, Naming, State, Yes, load
+from strongroom_client.cli.options import (
+    KEYS,
+    VAULT,
+    WRONG,
+    Browser,
+    ChosenMode,
+    KeyFile,
+    KeyOut,
+    Naming,
+    State,
+    Yes,
+    load,
+)
 from strongroom_client.cli.output import Chosen, Output, Shown, tell, tell_failure
 from strongroom_client.cli.recovery_keys import (
     hand_over,
@@ -28,17 +41,30 @@ from strongroom_client.memory import Mode
 from strongroom_client.verification.evidence import examine_evidence
 
 app = typer.Typer(
-    help="Strongroom: encrypted backups, opened with a passkey.",
     epilog="Exit codes: " + "; ".join(f"{code.value} {said}" for code, said in MEANINGS.items()) + ".",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # they show local variables
 )
 
 archives.add_to(app)
-app.add_typer(receipts.app, name="receipts")
-app.add_typer(passkeys.app, name="passkey")
+app.add_typer(receipts.app, name="receipts", rich_help_panel=VAULT)
+app.add_typer(passkeys.app, name="passkey", rich_help_panel=KEYS)
 lives.add_to(app)
-app.command()(doctor)
+app.command(rich_help_panel=WRONG)(doctor)
+
+
+def _say_version(value: bool) -> None:  # noqa: FBT001  typer gives it so
+    if value:
+        typer.echo(f"strongroom {version_of('strongroom')}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    *, version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Say it.")] = False
+) -> None:
+    """Strongroom: encrypted backups, opened with a passkey."""
+    del version  # said and done
 
 
 def main() -> None:
@@ -52,7 +78,7 @@ def main() -> None:
         sys.exit(explanation.exit_code)
 
 
-@app.command()
+@app.command(rich_help_panel=KEYS)
 def enroll(
     *,
     user_name: Annotated[str, typer.Option(help="What the authenticator calls this passkey's account.")],
@@ -65,7 +91,7 @@ def enroll(
 ) -> None:
     """Enroll a passkey with the vault, and get a recovery key."""
     configuration = load(state, browser=browser)
-    key = recovery_key_to_hand_over(recovery_key_out)
+    key = recovery_key_to_hand_over(recovery_key_out, output=output)
     with opened_client(configuration) as client:
         client.vault()
         # Before anything depends on it: who is interrupted below has the key, and not a vault without one.
@@ -81,7 +107,7 @@ def enroll(
     tell(output, said, archive_version=enrolled.archive_version, recovery_key_file=recovery_key_out)
 
 
-@app.command()
+@app.command(rich_help_panel=VAULT)
 def status(*, state: State = None, output: Shown = Output.TEXT) -> None:
     """Show the vault's record of this account, verified."""
     with opened_client(load(state)) as client:
@@ -94,7 +120,7 @@ def status(*, state: State = None, output: Shown = Output.TEXT) -> None:
         typer.echo(line)
 
 
-@app.command()
+@app.command(rich_help_panel=VAULT)
 def history(
     *,
     state: State = None,
@@ -125,7 +151,7 @@ def history(
         sys.exit(ExitCode.FOUND_WRONG)
 
 
-@app.command()
+@app.command(rich_help_panel=KEYS)
 def recovery_key(*, recovery_key_file: KeyFile = None, output: Shown = Output.TEXT) -> None:
     """Check a recovery key that you wrote down, without showing it again. Needs no network."""
     key = prompt_recovery_key() if recovery_key_file is None else read_recovery_key(recovery_key_file)
@@ -133,7 +159,7 @@ def recovery_key(*, recovery_key_file: KeyFile = None, output: Shown = Output.TE
     tell(output, f"No mistake in it. Archives for this key are encrypted to\n{recipient}", recipient=recipient)
 
 
-@app.command()
+@app.command(rich_help_panel=VAULT)
 def delete(
     *,
     state: State = None,
@@ -150,7 +176,7 @@ def delete(
     tell(output, "Deleted.", deleted=True)
 
 
-@app.command()
+@app.command(rich_help_panel=WRONG)
 def accept_older_vault(
     *,
     state: State = None,

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from strongroom_client.cli.configuration import Configuration, choose_browser, default_state_folder, load_configuration
 from strongroom_client.memory import Mode
+
+BACKUPS: Final = "Backups"
+KEYS: Final = "Passkeys and recovery"
+VAULT: Final = "The vault"
+WRONG: Final = "When something is wrong"
+"""Where --help shows a command."""
 
 State = Annotated[
     Path | None, typer.Option("--state", help="Folder with strongroom.toml and this device's memory.", file_okay=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from strongroom_client.cli.output import Output
 from strongroom_client.errors import DeviceError
 from strongroom_client.recovery_key import (
     ROWS,
@@ -76,14 +77,14 @@ def write_recovery_key(key: RecoveryKey, path: Path) -> None:
         raise DeviceError(f"the recovery key cannot be written to {path}: {error.strerror}") from error
 
 
-def recovery_key_to_hand_over(target: Path | None) -> RecoveryKey:
+def recovery_key_to_hand_over(target: Path | None, *, output: Output) -> RecoveryKey:
     """Return a fresh key, where there is a way to hand it over.
 
     Raises:
-        typer.BadParameter: neither a file nor a terminal.
+        typer.BadParameter: neither a file nor a terminal that a person reads.
     """
-    if target is None and not sys.stdout.isatty():
-        raise typer.BadParameter("standard output is no terminal: say where to write it", param_hint="recovery-key-out")
+    if target is None and (output is Output.JSON or not sys.stdout.isatty()):
+        raise typer.BadParameter("nobody reads standard output: say where to write it", param_hint="recovery-key-out")
     return generate_recovery_key()
 
 
