@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import configparser
+import errno
 import fcntl
 import json
+import os
 import shlex
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -144,6 +147,25 @@ def test_backup_asks_nothing_and_goes_where_the_configuration_says(
     assert threading.active_count() < 20
 
 
+def test_backup_that_left_something_out_says_so(
+    device: Device, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device.enroll()
+    opened: Callable[..., int] = os.open
+
+    def refusing(path: str, *arguments: object, **more: object) -> int:
+        if path == "note.txt":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, *arguments, **more)
+
+    monkeypatch.setattr("strongroom_client.archive.source_tree.os.open", refusing)
+    assert device.at_vault("backup", folder, tmp_path / "archive").returncode == 1
+    done = device.at_vault("backup", folder, tmp_path / "archive", "--keep-going", "--output", "json")
+    assert done.returncode == 11
+    assert [loss["name"] for loss in json.loads(done.stdout)["summary"]["lost"]] == ["note.txt"]
+    assert "NOT in the backup: 'note.txt' cannot be read: Permission denied" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [
@@ -167,7 +189,7 @@ def test_unit_for_systemd_runs_as_it_stands(
     unit.optionxform = str  # type: ignore[assignment,method-assign]  # as its own documentation does it
     unit.read([UNITS / "strongroom-backup.service", UNITS / "strongroom-backup.timer"])
     assert unit["Timer"]["Persistent"] == "yes"
-    assert unit["Service"]["SuccessExitStatus"] == "10"
+    assert unit["Service"]["SuccessExitStatus"] == "10 11"
     program, *arguments = shlex.split(unit["Service"]["ExecStart"].replace("%h", str(tmp_path)))
     assert program == "strongroom"
     device.enroll()

@@ -10,9 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,18 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 # Not blocking: a pipe put in the place of a file must not hang the run.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 _REPLACED = {errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EINVAL}  # EINVAL: readlink of no link
+
+
+Loss = SourceChanged | SourceUnreadable
+
+
+def refuse(loss: Loss) -> None:
+    """Go no further.
+
+    Raises:
+        SourceChanged, SourceUnreadable: what was lost.
+    """
+    raise loss
 
 
 class LeaveOut(Protocol):
@@ -84,14 +96,11 @@ def file_extents(descriptor: int, *, name: str, status: os.stat_result) -> Exten
         return find_extents(descriptor, status)
 
 
-def walk_source(root: int, *, leave_out: LeaveOut) -> Generator[Found]:
+def walk_source(root: int, *, leave_out: LeaveOut, lose: Callable[[Loss], None] = refuse) -> Generator[Found]:
     """Yield everything below `root` in the order of names, each folder before what is in it.
 
-    What `leave_out` names is not looked into.
-
-    Raises:
-        SourceChanged: something vanished or was replaced between being listed and being looked at.
-        SourceUnreadable: a folder cannot be read.
+    What `leave_out` names is not looked into. `lose` is told what vanished or was replaced between being listed and
+    being looked at, and which folders cannot be read; it raises that, or the walk goes on without.
     """
     levels: list[_Level] = []
     try:
@@ -102,18 +111,32 @@ def walk_source(root: int, *, leave_out: LeaveOut) -> Generator[Found]:
             if base is None:
                 os.close(levels.pop().folder)
                 continue
-            name = level.prefix + base
-            with _reading(name):
-                status = os.stat(base, dir_fd=level.folder, follow_symlinks=False)
-            is_folder = stat.S_ISDIR(status.st_mode)
-            if leave_out(name, is_folder=is_folder):
+            found = _look(level, base, lose)
+            if found is None:
                 continue
-            yield Found(name=name, base=base, folder=level.folder, status=status)
+            is_folder = stat.S_ISDIR(found.status.st_mode)
+            if leave_out(found.name, is_folder=is_folder):
+                continue
+            yield found
             if is_folder:
-                levels.append(_level(base, folder=level.folder, name=name))
+                try:
+                    levels.append(_level(base, folder=level.folder, name=found.name))
+                except (SourceChanged, SourceUnreadable) as loss:
+                    lose(loss)
     finally:
         for level in levels:
             os.close(level.folder)
+
+
+def look_again(found: Found) -> Found:
+    """Look anew at what stands under a name.
+
+    Raises:
+        SourceChanged: nothing does any more.
+        SourceUnreadable: it cannot be looked at.
+    """
+    with _reading(found.name):
+        return replace(found, status=os.stat(found.base, dir_fd=found.folder, follow_symlinks=False))
 
 
 def file_content(
@@ -169,6 +192,17 @@ def link_target(found: Found) -> str:
     """
     with _reading(found.name):
         return os.readlink(found.base, dir_fd=found.folder)
+
+
+def _look(level: _Level, base: str, lose: Callable[[Loss], None]) -> Found | None:
+    name = level.prefix + base
+    try:
+        with _reading(name):
+            status = os.stat(base, dir_fd=level.folder, follow_symlinks=False)
+    except (SourceChanged, SourceUnreadable) as loss:
+        lose(loss)
+        return None
+    return Found(name=name, base=base, folder=level.folder, status=status)
 
 
 def _level(base: str, *, folder: int, name: str) -> _Level:

@@ -19,6 +19,7 @@ from strongroom_client.archive.remote import RemoteShelf, is_url, remote_place
 from strongroom_client.archive.tar_format import Entry, Kind
 from strongroom_client.archive.writer import write_archive
 from strongroom_client.cli.configuration import Configuration
+from strongroom_client.cli.exit_codes import ExitCode
 from strongroom_client.cli.opening import chosen_authenticator, opened_client, warn
 from strongroom_client.cli.options import BACKUPS, Browser, ChosenMode, KeyFile, KeyPrompt, State, load
 from strongroom_client.cli.output import Output, Shown, tell
@@ -52,6 +53,9 @@ Exclude = Annotated[list[str] | None, typer.Option("--exclude", help="Leave out 
 ExcludeFrom = Annotated[
     list[Path] | None, typer.Option("--exclude-from", help="Read such patterns from a file.", dir_okay=False)
 ]
+KeepGoing = Annotated[
+    bool, typer.Option("--keep-going", help="Leave out what changes or cannot be read, name it, and end with 11.")
+]
 Keep = Annotated[int | None, typer.Option(help="With a folder: remove all older archives but so many.", min=1)]
 Only = Annotated[list[str] | None, typer.Option("--only", help="Restore only what this pattern fits (.gitignore).")]
 
@@ -70,6 +74,7 @@ def backup(
     exclude: Exclude = None,
     exclude_from: ExcludeFrom = None,
     keep: Keep = None,
+    keep_going: KeepGoing = False,
     state: State = None,
     output: Shown = Output.TEXT,
 ) -> None:
@@ -85,17 +90,27 @@ def backup(
         place = _place(archive, configuration) if shelf is None else shelf.place(name)
         with closing(progress_on(sys.stderr)) as progress:
             summary = write_archive(
-                source=folder, target=place, recipients=recipients, progress=progress, exclude=patterns
+                source=folder,
+                target=place,
+                recipients=recipients,
+                progress=progress,
+                exclude=patterns,
+                keep_going=keep_going,
             )
         removed = () if shelf is None or keep is None else remove_old(shelf, folder=folder, made=name, keep=keep)
     for skipped in summary.skipped:
         typer.echo(f"Left out, since no archive can hold it: {shown(skipped)}", err=True)
     for pattern in summary.idle_patterns:
         typer.echo(f"Note: this pattern fitted nothing: {shown(pattern)}", err=True)
+    for loss in summary.lost:
+        typer.echo(f"NOT in the backup: {loss.said}", err=True)
     where = archive if shelf is None else f"{archive.rstrip('/')}/{name}"
     said = f"Backed up {summary.files} files, {summary.bytes_written} bytes, to {shown(where)}."
     said += f" Removed {len(removed)} older archives." if removed else ""
+    said += f" {len(summary.lost)} files or folders are NOT in it." if summary.lost else ""
     tell(output, said, archive=where, removed=removed, summary=summary)
+    if summary.lost:
+        raise typer.Exit(ExitCode.INCOMPLETE)
 
 
 def restore(

@@ -43,6 +43,7 @@ class ExitCode(IntEnum):
     BAD_ARCHIVE = 8
     FOUND_WRONG = 9
     BUSY = 10
+    INCOMPLETE = 11
 
 
 MEANINGS: Final = {
@@ -57,6 +58,7 @@ MEANINGS: Final = {
     ExitCode.BAD_ARCHIVE: "the archive is damaged, refused, or made for other keys",
     ExitCode.FOUND_WRONG: "what was examined is not as it should be: receipts, history, doctor",
     ExitCode.BUSY: "another backup to the same place is under way on this device",
+    ExitCode.INCOMPLETE: "done, but for what changed while it was read, or could not be read (`--keep-going`)",
 }
 
 _CODES: Final[tuple[tuple[tuple[type[Exception], ...], ExitCode], ...]] = (
