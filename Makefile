@@ -146,6 +146,10 @@ run: ready ## A vault for development on this machine
 web: ready ## The same, with the page for browsers at http://localhost:8737
 	$(BIN)/python -m deploy.development.run --page
 
+.PHONY: screenshots
+screenshots: ready ## Pictures of the page's main states, light and dark, into docs/page/
+	$(BIN)/python -m tests.browser.screenshots
+
 .PHONY: protos
 protos: ready ## Generates protos/gen/python and clients/web/src/gen
 	$(BIN)/python -m deploy.development.protos generate

@@ -32,7 +32,7 @@ def place(page_folder: Path) -> Iterator[Place]:
             DevelopmentVault.start(folder / "vault", shape=shape) as vault,
             PageServer(page_settings(vault, page_folder), port=port) as server,
         ):
-            yield Place(vault=vault, server=server)
+            yield Place(vault=vault, origin=server.origin)
     finally:
         remove_tree(folder)
 

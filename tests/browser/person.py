@@ -32,7 +32,7 @@ class Person:
 
     def sign_in(self, *, may_reset: bool = False) -> None:
         """Sign in where nobody is."""
-        self.tab.goto(self.place.server.origin + "/")
+        self.tab.goto(self.place.origin + "/")
         self.tab.fill("textbox", "Account", self.account)
         if may_reset:
             self.tab.click("checkbox", "Allow this sign-in to start over")
@@ -41,7 +41,7 @@ class Person:
 
     def sign_in_again(self) -> None:
         """Load the page anew, so that what watches it is there from its beginning."""
-        self.tab.goto(self.place.server.origin + "/")
+        self.tab.goto(self.place.origin + "/")
         self.tab.find("heading", "Overview")
 
     def rows(self) -> list[list[str]]:
@@ -149,6 +149,6 @@ class Person:
         self.tab.goto("about:blank")
         for storage in ("Network.clearBrowserCookies", "Network.clearBrowserCache"):
             self.tab.send(storage)
-        self.tab.send("Storage.clearDataForOrigin", origin=self.place.server.origin, storageTypes="all")
+        self.tab.send("Storage.clearDataForOrigin", origin=self.place.origin, storageTypes="all")
         self.sign_in()
         assert self.tab.evaluate("indexedDB.databases().then(all => all.length)") <= 1, "made anew by this visit alone"

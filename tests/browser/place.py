@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Final
 
 from deploy.development.environment import DevelopmentVault
-from deploy.development.page_server import PageServer, PageSettings
+from deploy.development.page_server import PageSettings
 
 _ACCOUNTS: Final = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A running vault and a running page of it."""
+    """A running vault and a running page of it.
+
+    Attributes:
+        origin: where the page is.
+    """
 
     vault: DevelopmentVault
-    server: PageServer
+    origin: str
 
 
 def page_settings(vault: DevelopmentVault, folder: Path, *, framed: bool = False) -> PageSettings:

@@ -56,7 +56,7 @@ def test_axe_finds_what_is_wrong(chromium: Chromium, place: Place) -> None:
 def test_every_view_passes_axe_in_light_and_dark(chromium: Chromium, place: Place, tmp_path: Path) -> None:
     source = make_tree(tmp_path / "mine")
     tab = chromium.new_tab()
-    tab.goto(place.server.origin + "/")
+    tab.goto(place.origin + "/")
     assert violations(tab) == []
 
     person = Person.arrives(chromium, place, may_reset=True)

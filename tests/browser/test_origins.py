@@ -60,7 +60,7 @@ def addresses(page_folder: Path) -> Iterator[Addresses]:
                 stack.enter_context(PageServer(replace(settings, framed=place == 1), port=port))
                 for place, port in enumerate(ports)
             ]
-            place = Place(vault=vault, server=servers[0])
+            place = Place(vault=vault, origin=servers[0].origin)
             yield Addresses(place=place, careless=servers[1], other_product=servers[2], unknown=servers[3])
     finally:
         remove_tree(folder)
@@ -95,7 +95,7 @@ def test_page_at_another_products_address_asks_for_no_passkey(chromium: Chromium
 
 @pytest.mark.verify
 def test_page_does_not_let_itself_be_framed(chromium: Chromium, addresses: Addresses) -> None:
-    with OtherPage(_FRAMING.format(allow=_ALLOWED, address=addresses.place.server.origin + "/")) as other:
+    with OtherPage(_FRAMING.format(allow=_ALLOWED, address=addresses.place.origin + "/")) as other:
         tab = chromium.new_tab()
         tab.goto(f"http://127.0.0.1:{other.port}/")
         tab.until(

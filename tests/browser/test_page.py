@@ -38,5 +38,5 @@ def test_backup_is_restored_on_another_device_and_no_prf_result_leaves_the_page(
     hosts = {address.split("/")[2] for address in traffic.addresses() if address.startswith("http")}
     vault = place.vault.files.browser_url
     assert vault is not None
-    assert hosts == {place.server.origin.removeprefix("http://"), vault.removeprefix("http://")}
+    assert hosts == {place.origin.removeprefix("http://"), vault.removeprefix("http://")}
     assert person.tab.complaints == []

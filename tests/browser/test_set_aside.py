@@ -102,7 +102,7 @@ def test_sign_in_that_has_run_out_is_told(chromium: Chromium, place: Place) -> N
           }
         })""",
     )
-    person.tab.goto(place.server.origin + "/")
+    person.tab.goto(place.origin + "/")
     person.tab.wait_text("Your sign-in has run out Sign in again; nothing is lost.")
     person.tab.click("button", "Sign in again")
     person.tab.find("heading", "Sign in")

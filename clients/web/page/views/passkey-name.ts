@@ -7,7 +7,11 @@ import { toHex, type Passkey, type VaultStatus } from "../vault.ts";
 export function passkeyName(id: Uint8Array, status: VaultStatus): string {
   const place = status.passkeys.findIndex((one) => toHex(one.credentialId) === toHex(id));
   const passkey = status.passkeys[place];
-  return passkey === undefined ? "a passkey that was removed" : nameOf(passkey, place);
+  if (passkey !== undefined) {
+    return nameOf(passkey, place);
+  }
+  const isSetAside = status.setAside?.passkeys.some((one) => toHex(one.credentialId) === toHex(id)) === true;
+  return isSetAside ? "a passkey of what is set aside" : "a passkey that was removed";
 }
 
 /** The name of the passkey in this place of the list. */
