@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,3 +185,22 @@ def test_protection_is_turned_off_knowingly(device: Device, tmp_path: Path) -> N
     done(device, "delete", typed="y\n")
     assert device.at_vault("backup", tmp_path / "source", tmp_path / "second").returncode == 1
     assert device.run("restore", archive, tmp_path / "again", "--recovery-key-file", key).returncode == 0
+
+
+def test_history_and_warnings_call_passkeys_by_name(two: Device, tmp_path: Path) -> None:
+    done(two, "passkey", "add", "--user-name", "alice", "--name", "Spare")
+    listed = json.loads(done(two, "passkey", "list", "--output", "json").stdout)
+    spare = next(one["credential_id"] for one in listed if one["name"] == "Spare")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("strongroom.toml", "token", "ca.pem", "passkeys.json"):
+        shutil.copy2(two.state / name, elsewhere)
+    archive = archive_of(two, tmp_path, "first")
+    (two.state / "further.json").replace(two.state / "passkeys.json")
+    done(two, "restore", archive, tmp_path / "again")
+    shown = done(two, "history").stdout
+    assert re.search(r'release +granted  by "Spare" \([0-9a-f]{16}\.\.\.\)', shown.splitlines()[0])
+    assert re.search(r"add-credential +granted  by [0-9a-f]{16}\.\.\.", shown)
+    assert two.run("passkey", "remove", spare, "--yes", "--state", elsewhere).returncode == 0
+    warned = two.at_vault("status").stderr
+    assert re.search(r'a passkey was removed elsewhere: .* \("Spare" \([0-9a-f]{16}\.\.\.\)\)', warned)

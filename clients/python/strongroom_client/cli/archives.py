@@ -180,7 +180,7 @@ def _recipients(configuration: Configuration) -> tuple[str, str]:
     with MemoryFolder(configuration.memory_root, owner=configuration.settings.owner) as remembered:
         memory = remembered.load()
     for notice in pending_notices(memory.pending):
-        warn(notice)
+        warn(notice, names=memory.names)
     if memory.archive_recipient is None or memory.recovery_recipient is None:
         raise DeviceError("this device knows no keys to back up to: enroll or restore first")
     return memory.archive_recipient, memory.recovery_recipient

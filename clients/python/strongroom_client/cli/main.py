@@ -135,13 +135,13 @@ def history(
     configuration = load(state)
     owner = configuration.settings.owner
     with opened_client(configuration) as client:
-        events = client.history()
+        events, names = client.history(), client.memory.names
     messages = [event.message for event in events] if verify else []
     flaws = examine_evidence(messages, tenant=owner.tenant, account=owner.account)
     if output is Output.JSON:
         typer.echo(as_json({"events": events, "flaws": flaws} if verify else events))
     else:
-        for line in history_lines(events):
+        for line in history_lines(events, names):
             typer.echo(line)
         for flaw in flaws:
             typer.echo(f"Version {flaw.version} is NOT PROVEN: {flaw.said}.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import typer
 
@@ -35,12 +36,13 @@ def opened_client(configuration: Configuration) -> Iterator[VaultClient]:
         token = AccountTokenFile(configuration.account_token_file)
         connection = GrpcConnection(configuration.address, account_token=token)
         stack.callback(connection.close)
-        yield stack.enter_context(VaultClient(settings=settings, connection=connection, memory=memory, notify=warn))
+        notify = partial(warn, names=memory.load().names)  # those of before: a passkey that is gone had one, too
+        yield stack.enter_context(VaultClient(settings=settings, connection=connection, memory=memory, notify=notify))
 
 
-def warn(notice: Notice) -> None:
+def warn(notice: Notice, *, names: Mapping[bytes, str]) -> None:
     """Tell the user on standard error."""
-    typer.secho(f"Warning: {notice_line(notice)}.", err=True, fg=typer.colors.YELLOW)
+    typer.secho(f"Warning: {notice_line(notice, names)}.", err=True, fg=typer.colors.YELLOW)
 
 
 def two_authenticators(configuration: Configuration) -> tuple[Authenticator, Authenticator]:

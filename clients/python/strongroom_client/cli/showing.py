@@ -68,21 +68,32 @@ def passkey_document(passkey: Passkey, names: Mapping[bytes, str]) -> dict[str, 
     return {"name": names.get(passkey.credential_id), "claimed_model": passkey.model, **shown}
 
 
-def history_lines(events: Iterable[HistoryEvent]) -> Iterable[str]:
-    """Return one line per event, newest first."""
+def history_lines(events: Iterable[HistoryEvent], names: Mapping[bytes, str]) -> Iterable[str]:
+    """Return one line per event, newest first: what was done, and who signed for it."""
     for event in events:
         archives = ", ".join(map(str, event.archive_versions))
         concerned = f"  archive keys {archives}" if archives else ""
         reason = f"  ({event.reason})" if event.reason else ""
         swept = f"  erased as due: {', '.join(event.swept)}" if event.swept else ""
         aside = "  of what is set aside" if event.about_set_aside else ""
-        said = f"{event.kind:<17} {event.outcome}{reason}{aside}{concerned}{swept}"
+        said = f"{event.kind:<17} {event.outcome}{reason}{aside}{_signer(event, names)}{concerned}{swept}"
         yield f"{event.version:>6}  {shown_time(event.at)}  {said}"
 
 
-def notice_line(notice: Notice) -> str:
+def _signer(event: HistoryEvent, names: Mapping[bytes, str]) -> str:
+    assertion = event.message.assertion
+    by = "by" if event.outcome == "granted" else "in the name of"
+    match assertion.WhichOneof("kind"):
+        case "webauthn":
+            return f"  {by} {called(assertion.webauthn.credential_id, names)}"
+        case "recovery":
+            return f"  {by} the recovery key"
+    return ""
+
+
+def notice_line(notice: Notice, names: Mapping[bytes, str]) -> str:
     """Return a notice in words: which passkey, and until when."""
-    which = f" ({notice.credential_id.hex()[:16]}...)" if notice.credential_id else ""
+    which = f" ({called(notice.credential_id, names)})" if notice.credential_id else ""
     when = "" if notice.at is None else f"; erased {shown_time(notice.at)}"
     return f"{notice.said}{which}{when}"
 
