@@ -144,7 +144,7 @@ def test_modes_are_changed_with_archives_as_they_are(resident: Resident) -> None
         assert client.release(own).opened
 
 
-@pytest.mark.parametrize("at_prompt", [1, 2])
+@pytest.mark.parametrize("at_prompt", [pytest.param(1, marks=pytest.mark.verify), 2])
 def test_two_devices_at_once_lose_no_update_and_one_is_told(resident: Resident, at_prompt: int) -> None:
     """One is held at a prompt, to open or to sign, while the other lets a passkey in and renews the key."""
     own, spare, theirs = (resident.passkey(name) for name in ("own", "spare", "theirs"))
