@@ -21,6 +21,10 @@ from deploy.development.token import DevelopmentToken, create_development_token
 from tests.fakes.pkcs11_fault.codes import LOST, PIN, SETUP, SUSPECT
 from tests.fakes.pkcs11_fault.fault_module import FaultModule
 
+# A case of every code is minutes of work where other work goes on beside it.
+PATIENCE_SECONDS: Final = 580.0
+pytestmark = pytest.mark.timeout(PATIENCE_SECONDS + 20)
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 TROUBLE: Final = LOST | SUSPECT
@@ -128,7 +132,7 @@ class Bench:
             input=given,
             stdout=subprocess.PIPE,
             text=True,
-            timeout=110,
+            timeout=PATIENCE_SECONDS,
             cwd=ROOT,
             env={**os.environ, **self.module.environment, "SOFTHSM2_CONF": str(self.token.conf_path)},
         ).stdout

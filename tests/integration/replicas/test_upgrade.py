@@ -33,6 +33,7 @@ def runs_from(vault: SteppedVault, sources: Path) -> bool:
 
 
 @pytest.mark.verify
+@pytest.mark.timeout(600)  # sixteen services end and begin, each as patiently as its callers
 def test_no_release_fails_while_replicas_go_from_the_release_before_to_this_one_and_back(
     replicas: Replicas, previous: Path
 ) -> None:
