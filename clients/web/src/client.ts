@@ -31,6 +31,7 @@ import type { Notice } from "./notices.ts";
 import type { RecoveryKey } from "./recovery-key.ts";
 import { checkPinned, type Session } from "./session.ts";
 import type { Millis } from "./timestamps.ts";
+import { examineEvidence, type EvidenceFlaw } from "./verification/evidence.ts";
 import { checkTrust, type Trust } from "./verification/bundles.ts";
 
 /** Which vault, whose account, and what is believed. */
@@ -142,6 +143,15 @@ export class StrongroomClient {
   /** The history, newest first, verified to be without a gap and to pass through what is known. */
   history(): Promise<HistoryEvent[]> {
     return this.#run(askHistory);
+  }
+
+  /** What of the history's evidence does not hold: who signed for each event, by the account's own keys. */
+  examineHistory(): Promise<EvidenceFlaw[]> {
+    return this.#run(async (session) => {
+      const events = await askHistory(session);
+      const messages = events.map(({ message }) => message);
+      return examineEvidence(messages, session.settings.owner);
+    });
   }
 
   /** Every receipt that this device keeps, as lines of a file that `strongroom receipts verify` examines. */

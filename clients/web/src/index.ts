@@ -63,7 +63,8 @@ export { IndexedDbStore, InMemoryStore, type MemoryChange, type MemoryStore } fr
 export type { Mode } from "./modes.ts";
 export type { Notice, NoticeKind } from "./notices.ts";
 export { BadPasskeyName, checkName } from "./passkey-names.ts";
-export { parseRecoveryKey, RecoveryKey, RecoveryKeyTypo } from "./recovery-key.ts";
+export { checkRow, parseRecoveryKey, RecoveryKey, RecoveryKeyTypo } from "./recovery-key.ts";
 export type { Millis } from "./timestamps.ts";
 export type { Trust } from "./verification/bundles.ts";
+export type { EvidenceFlaw } from "./verification/evidence.ts";
 export { ownerKeyOfPem } from "./verification/owner-keys.ts";

@@ -24,6 +24,7 @@ export type NoticeKind =
   | "passkey-added"
   | "passkey-removed"
   | "recovery-key-changed"
+  | "mode-changed"
   | "another-life"
   | "identity-key-introduced"
   | "identity-key-dropped";
@@ -41,6 +42,12 @@ export interface Notice {
 
 const REMOVED = "a passkey was removed elsewhere: restore once, so that backups from here use the new key";
 const ADDED = "a passkey was added elsewhere";
+const RECOVERY_REPLACED =
+  "the recovery key was replaced elsewhere: restore once, so that backups from here use the new one";
+const MOVED: Readonly<Record<string, string>> = {
+  prf: "the vault was moved to mode prf elsewhere: restore once, so that backups from here use the new key",
+  "vault-held": "the vault was moved to mode vault-held elsewhere: it alone locks the keys now. Was it you?",
+};
 const ENDED: Readonly<Record<string, string>> = {
   empty: "the vault was reset elsewhere, with an account token alone: was it you?",
   deleted: "the vault was deleted elsewhere",
@@ -85,16 +92,18 @@ export function statusNotices(status: VaultStatus): Notice[] {
 }
 
 /** What has become of a record since this device last saw it: by others, since own changes are remembered. */
-export function changesSeen(known: AccountMemory, shown: AccountMemory, state: string): Notice[] {
+export function changesSeen(known: AccountMemory, shown: AccountMemory, status: VaultStatus): Notice[] {
   if (known.credentials === undefined || shown.credentials === undefined) {
     return [];
   }
   const isAnother = known.life !== undefined && known.life !== 0n && known.life !== shown.life;
-  if (known.credentials.passkeys.length > 0 && (isAnother || state in ENDED)) {
-    const said = ENDED[state] ?? "the vault was begun anew, or an earlier life of it reopened, elsewhere";
+  if (known.credentials.passkeys.length > 0 && (isAnother || status.state in ENDED)) {
+    const said = ENDED[status.state] ?? "the vault was begun anew, or an earlier life of it reopened, elsewhere";
     return [{ kind: "another-life", said }];
   }
-  return credentialsChanged(known.credentials, shown.credentials);
+  const moved = known.mode !== undefined && known.mode !== status.mode ? MOVED[status.mode] : undefined;
+  const notices: Notice[] = moved === undefined ? [] : [{ kind: "mode-changed", said: moved }];
+  return [...credentialsChanged(known.credentials, shown.credentials), ...notices];
 }
 
 /** Which identity keys count now and did not before, and the other way round, by the owners' word. */
@@ -130,8 +139,8 @@ export function credentialsChanged(known: CredentialSet, shown: CredentialSet): 
     credentialId,
   }));
   const isReplaced = known.recoveryPublicKey.length > 0 && !equal(known.recoveryPublicKey, shown.recoveryPublicKey);
-  const said = "the recovery key was replaced elsewhere";
-  return [...removed, ...added, ...(isReplaced ? [{ kind: "recovery-key-changed" as const, said }] : [])];
+  const replaced: Notice[] = isReplaced ? [{ kind: "recovery-key-changed", said: RECOVERY_REPLACED }] : [];
+  return [...removed, ...added, ...replaced];
 }
 
 function same(one: PublicCredential, other: PublicCredential): boolean {

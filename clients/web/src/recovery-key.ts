@@ -84,14 +84,33 @@ export class RecoveryKey {
  */
 export function parseRecoveryKey(text: string): RecoveryKey {
   const rows = splitRows(text);
-  requireRows(rows, "holds a character that is not 0-9 or a-f", (_, row) => /^[0-9a-f]*$/.test(row));
-  requireRows(
-    rows,
-    "the check digit does not match; look for a wrong or swapped digit, or a row out of place",
-    (number, row) => checkDigit(row.slice(0, ROW_DIGITS), number) === row.slice(ROW_DIGITS),
-  );
+  for (const [problem, isRight] of ROW_RULES) {
+    const wrong = rows.flatMap((row, place) => (isRight(row, place + 1) ? [] : [place + 1]));
+    if (wrong.length > 0) {
+      throw new RecoveryKeyTypo(problem, wrong);
+    }
+  }
   return new RecoveryKey(fromHex(rows.map((row) => row.slice(0, ROW_DIGITS)).join("")));
 }
+
+/** Find out at once, by RecoveryKeyTypo, whether a row (1 to 8) was typed with a mistake: only it need be typed again. */
+export function checkRow(text: string, number: number): void {
+  const row = typed(text);
+  const broken = ROW_RULES.find(([, isRight]) => !isRight(row, number));
+  if (broken !== undefined) {
+    throw new RecoveryKeyTypo(broken[0], [number]);
+  }
+}
+
+/** What each row must be, in the order in which it is looked at. */
+const ROW_RULES: readonly (readonly [string, (row: string, number: number) => boolean])[] = [
+  [`does not have ${SHOWN_ROW_DIGITS} digits`, (row) => row.length === SHOWN_ROW_DIGITS],
+  ["holds a character that is not 0-9 or a-f", (row) => /^[0-9a-f]*$/.test(row)],
+  [
+    "the check digit does not match; look for a wrong or swapped digit, or a row out of place",
+    (row, number) => checkDigit(row.slice(0, ROW_DIGITS), number) === row.slice(ROW_DIGITS),
+  ],
+];
 
 /** The check digit of the 8 hex digits `row` in place `number` (1 to 8). */
 export function checkDigit(row: string, number: number): string {
@@ -105,32 +124,21 @@ function timesGenerator(element: number): number {
   return doubled >= FIELD_SIZE ? doubled ^ REDUCTION : doubled;
 }
 
+function typed(line: string): string {
+  return line.replace(/[\s-]/g, "").toLowerCase();
+}
+
 function splitRows(text: string): string[] {
   const lines = text
     .split(/\r\n|\r|\n/)
-    .map((line) => line.replace(/[\s-]/g, "").toLowerCase())
+    .map(typed)
     .filter((line) => line !== "");
-  if (lines.length === ROWS) {
-    requireRows(lines, `does not have ${SHOWN_ROW_DIGITS} digits`, (_, row) => row.length === SHOWN_ROW_DIGITS);
-    return lines;
-  }
   const digits = lines.join("");
   const expected = ROWS * SHOWN_ROW_DIGITS;
-  if (digits.length !== expected) {
+  if (lines.length !== ROWS && digits.length !== expected) {
     throw new RecoveryKeyTypo(
       `${expected} digits in ${ROWS} rows of ${SHOWN_ROW_DIGITS} are needed, these are ${digits.length}`,
     );
   }
-  return digits.match(/.{9}/g) ?? [];
-}
-
-function requireRows(
-  rows: readonly string[],
-  problem: string,
-  isRight: (number: number, row: string) => boolean,
-): void {
-  const wrong = rows.flatMap((row, place) => (isRight(place + 1, row) ? [] : [place + 1]));
-  if (wrong.length > 0) {
-    throw new RecoveryKeyTypo(problem, wrong);
-  }
+  return lines.length === ROWS ? lines : (digits.match(/.{9}/g) ?? []);
 }

@@ -113,6 +113,8 @@ test("a passkey is named, the archive key renewed, and the mode changed there an
   await assert.rejects(client.changeMode("prf"), isError(ModeAlready, /already/));
   await client.changeMode("vault-held");
   await assert.rejects(other.client.release(), isError(ModeNotExpected, /vault-held/));
+  await other.client.status();
+  assert(other.client.notices.some(({ kind }) => kind === "mode-changed"));
   assert.equal((await other.client.release({ mode: "vault-held" })).identities.length, 2);
   await client.changeMode("prf");
   const back = await other.client.release();

@@ -17,7 +17,7 @@ import { decodeFields, encodeFields, FieldsError, hashFields } from "../src/fiel
 import { StatementSchema } from "../src/gen/strongroom/v1/ceremony_pb.js";
 import { openFromVault, sealToVault } from "../src/hpke.ts";
 import { BadPasskeyName, checkName } from "../src/passkey-names.ts";
-import { checkDigit, parseRecoveryKey, RecoveryKey, RecoveryKeyTypo } from "../src/recovery-key.ts";
+import { checkDigit, checkRow, parseRecoveryKey, RecoveryKey, RecoveryKeyTypo } from "../src/recovery-key.ts";
 import { bundleDigest, transportKeyId } from "../src/verification/bundles.ts";
 import { credentialSet, digestOf } from "../src/verification/credential-sets.ts";
 import { nextPageStart } from "../src/verification/histories.ts";
@@ -210,6 +210,8 @@ test("recovery keys are shown, read and used as everywhere, and typing mistakes 
     rowsOf([]),
   );
   assert.equal(checkDigit("00010203", 1), "d");
+  rows.forEach((row, place) => checkRow(row.toUpperCase(), place + 1));
+  assert.throws(() => checkRow(rows[1] as string, 3), rowsOf([3]));
 });
 
 test("envelopes are opened as everywhere, by the right passkey alone", async () => {

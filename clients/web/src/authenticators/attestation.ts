@@ -20,7 +20,7 @@ const STRICT = { useMaps: true, strict: true, rejectDuplicateMapKeys: true } as 
 export function publicCredential(attestation: Attestation): PublicCredential {
   let credential: PublicCredential;
   try {
-    credential = attested(attestation.attestationObject);
+    credential = attestedCredential(authenticatorDataOf(attestation.attestationObject));
   } catch {
     throw new AuthenticatorError("the authenticator's answer cannot be used: it does not parse");
   }
@@ -30,10 +30,19 @@ export function publicCredential(attestation: Attestation): PublicCredential {
   return credential;
 }
 
-function attested(attestationObject: Uint8Array): PublicCredential {
+/** The authenticator data in an attestation object. Throws an error of whichever kind where there is none. */
+export function authenticatorDataOf(attestationObject: Uint8Array): Uint8Array {
   const object: unknown = decode(attestationObject, STRICT);
   const data: unknown = object instanceof Map ? object.get("authData") : undefined;
-  if (!(data instanceof Uint8Array) || data.length < ID || ((data[FLAGS] ?? 0) & ATTESTED) === 0) {
+  if (!(data instanceof Uint8Array)) {
+    throw new RangeError("no authenticator data");
+  }
+  return data;
+}
+
+/** The credential in authenticator data. Throws an error of whichever kind where there is none. */
+export function attestedCredential(data: Uint8Array): PublicCredential {
+  if (data.length < ID || ((data[FLAGS] ?? 0) & ATTESTED) === 0) {
     throw new RangeError("no attested credential");
   }
   const idBytes = new DataView(data.buffer, data.byteOffset).getUint16(ID_LENGTH);

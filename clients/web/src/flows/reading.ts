@@ -56,7 +56,7 @@ export async function askVault(session: Session): Promise<VaultStatus> {
   const memory = { ...known, pending: pendingOf(status), life: reply.life };
   await learn(session, verified, memory, { credentials, setAside });
   tell(session, statusNotices(status));
-  tell(session, changesSeen(known, session.memory, status.state));
+  tell(session, changesSeen(known, session.memory, status));
   return status;
 }
 
