@@ -18,8 +18,8 @@ export class BadPasskeyName extends RangeError {
 }
 
 /**
- * Refuse, as BadPasskeyName, what is no name: 1 to 128 bytes of UTF-8 on one line, nothing invisible, no blank at either
- * end.
+ * Refuse, as BadPasskeyName, what is no name: 1 to 128 bytes of UTF-8 on one line, nothing invisible, no blank at
+ * either end.
  */
 export function checkName(name: string): void {
   if (/\p{Surrogate}/u.test(name)) {

@@ -93,7 +93,9 @@ export function parseRecoveryKey(text: string): RecoveryKey {
   return new RecoveryKey(fromHex(rows.map((row) => row.slice(0, ROW_DIGITS)).join("")));
 }
 
-/** Find out at once, by RecoveryKeyTypo, whether a row (1 to 8) was typed with a mistake: only it need be typed again. */
+/**
+ * Find out at once, by RecoveryKeyTypo, whether a row (1 to 8) was typed with a mistake: only it need be typed again.
+ */
 export function checkRow(text: string, number: number): void {
   const row = typed(text);
   const broken = ROW_RULES.find(([, isRight]) => !isRight(row, number));

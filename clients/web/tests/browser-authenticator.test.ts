@@ -1,4 +1,7 @@
-/** What is asked of a browser, what is taken of its answer, and what its errors become. Chromium itself: tests/browser. */
+/**
+ * What is asked of a browser, what is taken of its answer, and what its errors become. Chromium itself:
+ * tests/browser.
+ */
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";

@@ -47,20 +47,18 @@ def run(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str
     )
 
 
-def compiled(package: Path, program: str) -> str:
-    """Return what the compiler finds in a program, by the library's own settings."""
-    (package / "readme.ts").write_text(program, encoding="utf-8")
-    settings = {"extends": str(WEB / "tsconfig.json"), "include": ["readme.ts"]}
-    (package / "tsconfig.json").write_text(json.dumps(settings), encoding="utf-8")
-    return run(WEB / "node_modules/.bin/tsc", "--project", package, folder=package).stdout
-
-
 def test_blocks_compile_as_they_stand(package: Path) -> None:
     program = "\n".join(blocks())
     assert len(blocks()) > 5
-    assert compiled(package, program) == ""
+    (package / "readme.ts").write_text(program, encoding="utf-8")
+    # The control, in the same run: a member that no function takes.
     wrong = program.replace("client.enroll({ ", "client.enroll({ password: 1, ", 1)
-    assert "error TS2353" in compiled(package, wrong)
+    (package / "wrong.ts").write_text(wrong, encoding="utf-8")
+    settings = {"extends": str(WEB / "tsconfig.json"), "include": ["readme.ts", "wrong.ts"]}
+    (package / "tsconfig.json").write_text(json.dumps(settings), encoding="utf-8")
+    found = run(WEB / "node_modules/.bin/tsc", "--project", package, folder=package).stdout.splitlines()
+    assert [line.partition("(")[0] for line in found if not line.startswith(" ")] == ["wrong.ts"], found
+    assert "error TS2353" in found[0]
 
 
 def test_blocks_do_what_the_page_says(development_vault: DevelopmentVault, package: Path) -> None:

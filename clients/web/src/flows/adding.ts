@@ -44,10 +44,10 @@ interface Made {
 /**
  * Add a passkey, on the `further` authenticator, by one of the vault's or by the recovery key.
  *
- * `name` is what its owner calls it; it may have none. Prompts: to open the envelope and to let it in (none for the recovery key); on the further authenticator to create
- * it, to evaluate its PRF, and for the trial. Throws BeginAgain where another change came between, which is never
- * repeated by itself; PrfUnstable where the new passkey's PRF gave two different outputs: if it was added already,
- * remove it.
+ * `name` is what its owner calls it; it may have none. Prompts: to open the envelope and to let it in (none for the
+ * recovery key); on the further authenticator to create it, to evaluate its PRF, and for the trial. Throws BeginAgain
+ * where another change came between, which is never repeated by itself; PrfUnstable where the new passkey's PRF gave
+ * two different outputs: if it was added already, remove it.
  */
 export async function addPasskey(
   session: Session,

@@ -23,8 +23,8 @@ export interface RecoveryChange {
  * Replace the recovery key, by a passkey: two prompts. Without `recoveryKey` one is generated.
  *
  * Archives made before still open with the old key, and with it only beside the vault. The new envelope begins with a
- * fresh archive identity: who had the old key may have released the identities that there were. Throws BeginAgain where another
- * change came between, which is never repeated by itself.
+ * fresh archive identity: who had the old key may have released the identities that there were. Throws BeginAgain
+ * where another change came between, which is never repeated by itself.
  */
 export async function setRecovery(
   session: Session,

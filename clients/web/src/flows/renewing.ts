@@ -1,10 +1,10 @@
 /**
  * Renewing what the envelope holds: a fresh archive key, a passkey's name, or another mode; no passkey comes or goes.
  *
- * The order is what keeps archives open: the vault signs that it has stored the new envelope before this device remembers
- * the new key, so that nothing is ever encrypted to a key that only this device had. Until then the old key counts, and
- * the envelope of an older confirmed version stays beside the new one until a client has opened that. Older identities
- * stay in the envelope, and so do older archives open.
+ * The order is what keeps archives open: the vault signs that it has stored the new envelope before this device
+ * remembers the new key, so that nothing is ever encrypted to a key that only this device had. Until then the old key
+ * counts, and the envelope of an older confirmed version stays beside the new one until a client has opened that.
+ * Older identities stay in the envelope, and so do older archives open.
  */
 
 import { ArchiveIdentity, KEY_BYTES } from "../age-keys.ts";
@@ -66,8 +66,8 @@ export async function renamePasskey(
 /**
  * Lock the envelope in another mode; archives stay as they are. The vault drops every envelope of the mode before.
  *
- * To PRF: every passkey must be there, one prompt each to evaluate its PRF beside the two of every change, since what the
- * vault alone held may name other recipients than its owner's; and a fresh archive key comes first.
+ * To PRF: every passkey must be there, one prompt each to evaluate its PRF beside the two of every change, since what
+ * the vault alone held may name other recipients than its owner's; and a fresh archive key comes first.
  *
  * Throws UnpinnedVault: to vault-held without a pinned identity key; ModeAlready; to PRF also NoMatchingCredential: a
  * passkey is not there, and PrfUnavailable: one gives no PRF output; BeginAgain as above.

@@ -50,9 +50,9 @@ export async function store(
 }
 
 /**
- * Store in one ceremony. `to` is the mode that it is locked in, else `mode`, that of the envelope before. `allow` are the
- * passkeys that may sign, else all. `effective` are the credentials after a first store, which makes the recovery one
- * effective.
+ * Store in one ceremony. `to` is the mode that it is locked in, else `mode`, that of the envelope before. `allow` are
+ * the passkeys that may sign, else all. `effective` are the credentials after a first store, which makes the recovery
+ * one effective.
  *
  * Before a store in mode vault-held is sent, this device remembers that it accepts that mode: if the answer is lost, or
  * the page is closed, it still goes on with what the vault then has, the old envelope or the new one.

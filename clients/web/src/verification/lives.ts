@@ -34,8 +34,8 @@ export class Life {
 /**
  * The life in use, the one that a reset has set aside, and the one that was used up where it may have closed only.
  *
- * An event of exhaustion does not say by which policy it was. What follows does: only a vault that closed has credentials
- * that sign, and only it can be reset.
+ * An event of exhaustion does not say by which policy it was. What follows does: only a vault that closed has
+ * credentials that sign, and only it can be reset.
  */
 export class Account {
   life = new Life();
