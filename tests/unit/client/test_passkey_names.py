@@ -9,6 +9,9 @@ from uuid import UUID
 import pytest
 
 from strongroom_client.age_keys import generate_identity, recipient_of
+from strongroom_client.cli.showing import passkey_lines
+from strongroom_client.clock import Millis
+from strongroom_client.descriptions import Passkey
 from strongroom_client.envelope_content import EnvelopeContent, EnvelopeCorrupt, decode_content, encode_content
 from strongroom_client.fields import decode_fields, encode_fields
 from strongroom_client.passkey_names import BadPasskeyName, called, model_of
@@ -79,3 +82,20 @@ def test_passkey_is_called_by_its_name_and_always_by_its_id() -> None:
 )
 def test_model_is_what_the_list_says_of_the_aaguid(aaguid: bytes, model: str | None) -> None:
     assert model_of(aaguid) == model
+
+
+def test_model_is_shown_as_the_passkeys_own_claim() -> None:
+    passkey = Passkey(
+        credential_id=b"0123456789",
+        created_at=Millis(1_800_000_000_000),
+        last_used_at=None,
+        aaguid=UUID("ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4").bytes,
+        backup_eligible=True,
+        backup_state=True,
+        quarantined=False,
+    )
+    (line,) = passkey_lines([passkey], {passkey.credential_id: "Phone"})
+    assert line == (
+        '"Phone" (3031323334353637...)  says it is Google Password Manager, synced  made 2027-01-15 08:00:00 UTC,'
+        " never used"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from strongroom_client.age_keys import recipient_of
 from strongroom_client.authenticators.software import InsecureSoftwareAuthenticator
 from strongroom_client.client import VaultClient
-from strongroom_client.errors import BeginAgain, NewestUnopened
+from strongroom_client.errors import BeginAgain, NewestUnopened, ReplyMismatch
 from strongroom_client.recovery_key import generate_recovery_key
 from strongroom_client.steps import Rpc
 from tests.fakes.client import EnrolledDevice, FakeMemory, client_of
@@ -28,16 +29,7 @@ def adds(enrolled: EnrolledDevice, client: VaultClient, folder: Path) -> object:
 
 
 def removes(enrolled: EnrolledDevice, client: VaultClient, folder: Path) -> object:
-    spare = another(folder, "spare")
-    ids = {one.credential_id for one in client.vault().passkeys}
-    own = spare.get_assertion(
-        rp_id="vault.example",
-        origin="https://vault.example",
-        challenge=bytes(32),
-        allow=tuple(ids),
-        prf_input=bytes(32),
-    ).credential_id
-    return client.remove_passkey(enrolled.authenticator, own)
+    return client.remove_passkey(enrolled.authenticator, _id_of(another(folder, "spare")))
 
 
 def replaces_recovery(enrolled: EnrolledDevice, client: VaultClient, _: Path) -> object:
@@ -115,3 +107,23 @@ def test_change_does_not_go_by_an_older_envelope(enrolled: EnrolledDevice) -> No
     with pytest.raises(NewestUnopened, match=r"archive keys of version \d+\) does not open, so nothing is changed"):
         enrolled.client().set_recovery(enrolled.authenticator, recovery_key=generate_recovery_key())
     assert enrolled.vault.record.version == version + 1, "the release, and no more"
+
+
+def test_envelope_is_for_exactly_the_passkeys_that_the_vault_knows(
+    enrolled: EnrolledDevice, spare: InsecureSoftwareAuthenticator
+) -> None:
+    """Whoever makes its content: nobody is locked out by it, and nobody is let in who could not ask for it."""
+    client = enrolled.client()
+    content = client.release(enrolled.authenticator).opened[0].content
+    own = next(one for one in content.passkey_recipients if one.credential_id != _id_of(spare))
+    stranger = replace(own, credential_id=b"a stranger's " + bytes(3))
+    for recipients in ((own,), (*content.passkey_recipients, stranger)):
+        with pytest.raises(ReplyMismatch, match="not for exactly the passkeys that the vault knows"):
+            client.store_envelope(enrolled.authenticator, replace(content, passkey_recipients=recipients))
+    assert enrolled.vault.calls.count(Rpc.STORE_ENVELOPE) == 1, "that of the enrollment"
+
+
+def _id_of(passkey: InsecureSoftwareAuthenticator) -> bytes:
+    return passkey.get_assertion(
+        rp_id="vault.example", origin="https://vault.example", challenge=bytes(32), allow=(), prf_input=bytes(32)
+    ).credential_id
