@@ -122,7 +122,7 @@ export class IndexedDbStore implements MemoryStore {
       const database = await opened(this.#name);
       try {
         const transaction = database.transaction([MEMORY, RECEIPTS, CONTESTED], mode, { durability: "strict" });
-        const request = act(transaction);
+        const request = begun(transaction, act);
         return await new Promise<Result>((resolve, reject) => {
           transaction.oncomplete = () => resolve(request.result);
           transaction.onabort = () => reject(transaction.error);
@@ -135,6 +135,19 @@ export class IndexedDbStore implements MemoryStore {
         `the memory of this account cannot be used: ${error instanceof Error ? error.name : "no storage"}`,
       );
     }
+  }
+}
+
+/** Begin what is to be done; where that fails half-way, nothing of it stays. */
+function begun<Result>(
+  transaction: IDBTransaction,
+  act: (transaction: IDBTransaction) => IDBRequest<Result>,
+): IDBRequest<Result> {
+  try {
+    return act(transaction);
+  } catch (error) {
+    transaction.abort(); // else what was begun before would be committed
+    throw error;
   }
 }
 
