@@ -41,10 +41,17 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("library")
     (folder / "index.html").write_text('<!doctype html><script src="page.js"></script>', encoding="utf-8")
     (folder / "favicon.ico").touch()
-    bundle = [WEB / "node_modules/esbuild/bin/esbuild", "--bundle", f"--outfile={folder / 'page.js'}"]
-    command = [Path(sys.executable).with_name("node"), *bundle, "--format=iife", "--sourcefile=src/entry.ts"]
-    more = ["--loader=ts", "--log-level=warning"]
-    subprocess.run([*command, *more], cwd=WEB / "src", input=_ENTRY, check=True, capture_output=True, text=True)
+    command: list[str | Path] = [
+        Path(sys.executable).with_name("node"),
+        WEB / "node_modules/esbuild/bin/esbuild",
+        "--bundle",
+        f"--outfile={folder / 'page.js'}",
+        "--format=iife",
+        "--sourcefile=src/entry.ts",
+        "--loader=ts",
+        "--log-level=warning",
+    ]
+    subprocess.run(command, cwd=WEB / "src", input=_ENTRY, check=True, capture_output=True, text=True)
     handler = functools.partial(_Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -93,7 +100,7 @@ def test_tabs_take_turns_and_each_sees_what_the_last_one_learned(chromium: Chrom
     for one in (tab, other):
         one.evaluate(f"void ({count})")
     for one in (tab, other):
-        one.until(lambda one=one: one.evaluate("window.done === true"), "all turns")  # type: ignore[misc]  one of both
+        one.until(functools.partial(one.evaluate, "window.done === true"), "all turns")
     assert tab.evaluate("storeOf('turns').load()") == "80"
     assert tab.evaluate("storeOf('turns').lines()") == [str(number) for number in range(80)]
 
