@@ -7,6 +7,7 @@ import os
 import pytest
 from google.protobuf.descriptor import Descriptor
 
+from strongroom.v1 import resources_pb2
 from strongroom.v1 import vault_service_pb2 as pb
 from strongroom_service.front.browser.codecs import JsonCodec
 from strongroom_service.front.unreadable import UNREADABLE
@@ -138,6 +139,7 @@ async def test_what_is_no_call_is_turned_away_and_counted(exchange: Exchange, st
         (b"application/json", b'{"nonse": "QUFB"}'),
         (b"application/json", b'{"nonce": "QUFB", "nonce": "QUFB"}'),
         (b"application/json", b'{"nonce": ' + b"[" * 50_000),
+        (b"application/json", b'{"nonce": [' + b'"",' * 2_048 + b'""]}'),
         (b"application/json", b'{"nonce": ' + b"9" * 50_000 + b"}"),
         (b"application/grpc-web+proto", b"\0\0\0\0\x04\xff\xff\xff\xff"),
         (b"application/grpc-web+json", b"\0\0\0\0\x02[]"),
@@ -225,6 +227,24 @@ async def test_no_header_makes_another_peer_of_a_caller() -> None:
     )
     await bench.post(ASKED, headers=(AUTHORIZATION, *JSON, *forwarded))
     assert [key for key in bench.rate_keys if key.startswith("peer:")] == ["peer:read:192.0.2.7"]
+
+
+def test_json_takes_nobody_long_to_refuse() -> None:
+    """By its size alone it could hold forty thousand strings; the largest that is good has few, and is read."""
+    for piece in (b'""', b"{}", b"[]"):
+        many = b'{"attestation": {"transports": [' + (piece + b",") * 30_000 + b'""]}}'
+        read: object = JsonCodec().decode(many, pb.CompleteRegistrationRequest)
+        assert read is UNREADABLE
+    largest = pb.AddCredentialRequest(
+        ceremony=bytes(2_500),
+        assertion=resources_pb2.Assertion(
+            webauthn=resources_pb2.WebAuthnAssertion(client_data_json=bytes(4_096), authenticator_data=bytes(4_096))
+        ),
+        attest_ceremony=bytes(2_500),
+        attestation=resources_pb2.Attestation(attestation_object=bytes(32_768), transports=["hybrid"] * 8),
+        sealed_envelope=bytes(16_500),
+    )
+    assert JsonCodec().decode(JsonCodec().encode(largest), pb.AddCredentialRequest) == largest
 
 
 def messages(descriptor: Descriptor, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

@@ -7,7 +7,7 @@ unknown name is a mistake, and one that a caller thought to have said something 
 
 from __future__ import annotations
 
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
@@ -15,6 +15,10 @@ from google.protobuf.message import DecodeError, Message
 from strongroom_service.front.unreadable import UNREADABLE
 
 MessageT = TypeVar("MessageT", bound=Message)
+
+# The largest message has a few dozen. JSON is read piece by piece: a list of a hundred kilobytes of them would take as
+# long as a hundred calls, and who sent it has not been asked for a token yet.
+_MOST_PIECES: Final = 2_048
 
 
 class BinaryCodec:
@@ -49,6 +53,8 @@ class JsonCodec:
 
     def decode(self, data: bytes | bytearray, message_class: type[MessageT]) -> MessageT:
         """Return the message, or UNREADABLE in its place."""
+        if data.count(b'"') // 2 + data.count(b"{") + data.count(b"[") > _MOST_PIECES:
+            return cast("MessageT", UNREADABLE)
         try:
             return json_format.Parse(bytes(data), message_class())
         # Parse errors; texts that are no UTF-8 or hold too long a number (ValueError); lists in lists in lists, or a
