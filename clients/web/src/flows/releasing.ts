@@ -1,6 +1,7 @@
 /** Releasing: the envelopes, sealed to a key that lives for one ceremony, opened with the passkey's PRF. */
 
 import type { ArchiveIdentity } from "../age-keys.ts";
+import { Declined, NoMatchingCredential } from "../authenticators/port.ts";
 import { toHex } from "../bytes.ts";
 import { EnvelopeError, type EnvelopeContent } from "../envelope-content.ts";
 import { decodeVaultHeldEnvelope, openEnvelope } from "../envelope.ts";
@@ -15,9 +16,9 @@ import {
 import { generateRecipient, openFromVault } from "../hpke.ts";
 import { wireMode, type Mode } from "../modes.ts";
 import type { Session } from "../session.ts";
-import { idsOf } from "../verification/credential-sets.ts";
+import { idsOf, sameSet } from "../verification/credential-sets.ts";
 import { keep, learn, parse, requireUncontested } from "./answers.ts";
-import { begin, complete, expectedMode, onceMore } from "./ceremonies.ts";
+import { begin, complete, expectedMode, onceMore, type Begun } from "./ceremonies.ts";
 import { askVault, look } from "./reading.ts";
 import { authorize, type By, type Signed } from "./signing.ts";
 
@@ -65,7 +66,7 @@ export async function releaseOnce(session: Session, by: By, mode: Mode): Promise
   const recipient = await generateRecipient();
   const value = { recipient: recipient.publicKey, suite: HpkeSuite.X25519_SHA256_AES256GCM };
   const begun = await begin(session, { case: "release", value }, mode, { mayLockBetter: true });
-  const signed = await authorize(begun, by, begun.mode);
+  const signed = await signedOrSeen(session, begun, by);
   const { ceremony, challenge } = begun.checked;
   const request = { ceremony, assertion: signed.message };
   const verified = await complete(session, begun, VaultService.method.releaseEnvelope, request, "release");
@@ -82,6 +83,23 @@ export async function releaseOnce(session: Session, by: By, mode: Mode): Promise
   }
   await rememberOpened(session, newest, begun.mode);
   return { released, opener: signed, mode: begun.mode, passkeys: idsOf(begun.credentials) };
+}
+
+/**
+ * Have `by` sign. Where no passkey there fits, it may have been removed elsewhere: what has become of the record is then
+ * learned, and told beside the error. A browser says Declined for that, as for a user who cancels.
+ */
+async function signedOrSeen(session: Session, begun: Begun, by: By): Promise<Signed> {
+  try {
+    return await authorize(begun, by, begun.mode);
+  } catch (error) {
+    const known = session.memory.credentials;
+    const isChanged = known === undefined || !sameSet(known, begun.credentials);
+    if (error instanceof NoMatchingCredential || (error instanceof Declined && isChanged)) {
+      await look(session);
+    }
+    throw error;
+  }
 }
 
 /**
