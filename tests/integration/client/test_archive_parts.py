@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from strongroom_client.archive.errors import ArchiveDamaged, NothingChosen, PatternError, RefusedEntry
 from strongroom_client.archive.reader import ExtractSummary, extract_archive, list_archive
+from strongroom_client.archive.selection import Selection
+from strongroom_client.archive.tar_format import Entry
 from strongroom_client.archive.writer import ArchiveSummary, write_archive
 from tests.integration.client.archives import IDENTITY, RECIPIENT, member, picture, sealed, tar_of, write
 
@@ -135,6 +138,27 @@ def test_link_to_a_link_brings_its_content(root: Path) -> None:
     pick(root, "third")
     assert (root / "again" / "third").read_bytes() == b"content"
     assert names(root / "again") == {"third"}
+
+
+def test_archive_that_becomes_another_between_two_readings_is_restored_or_refused(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read twice; what was learned of the first may not fit the second, and must lead nowhere."""
+    first = sealed(tar_of([member("in/file", content=b"x")]))
+    second = sealed(
+        tar_of([member("other", content=b"y"), member("in/link", tarfile.LNKTYPE, "other"), member("in/file")])
+    )
+    (root / "archive").write_bytes(first)
+    learn = Selection.learn
+
+    def swap(self: Selection, entries: Iterable[Entry]) -> None:
+        learn(self, entries)
+        (root / "archive").write_bytes(second)
+
+    monkeypatch.setattr(Selection, "learn", swap)
+    with pytest.raises(RefusedEntry, match="hard link to nothing"):
+        pick(root, "in")
+    assert not (root / "again").exists()
 
 
 def test_archive_that_is_not_whole_gives_no_part(root: Path) -> None:

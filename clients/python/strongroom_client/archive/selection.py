@@ -67,7 +67,7 @@ class Selection:
                 self._waiting[parts] = entry
             return
         elif entry.kind is Kind.HARD_LINK:
-            source = self._sources[parts]
+            source = self._source(split_name(entry.link, entry=entry.name))
             name = self._stand_ins.get(source, "/".join(source))
             if name == entry.name:
                 return
