@@ -1,5 +1,6 @@
 /** The page around its views: which is shown, who has the keyboard, what is read out, and what happens on failure. */
 
+import { VaultWentBack } from "../src/index.ts";
 import { confirmed, Waiting, type Question } from "./asking.ts";
 import { button, fill, focusOn, h, type Content } from "./dom.ts";
 import type { Settings } from "./settings.ts";
@@ -109,9 +110,27 @@ export class App {
   tell(place: Element, error: unknown): void {
     const { title, said } = explain(error);
     const heading = h("h2", {}, title);
-    const actions = signInAgain(error) ? h("div", { class: "actions" }, this.signOutForm("Sign in again")) : undefined;
+    const actions = h("div", { class: "actions" }, [
+      signInAgain(error) ? this.signOutForm("Sign in again") : undefined,
+      error instanceof VaultWentBack ? button("The product has told me why", () => this.#acceptOlder(place), "danger") : undefined,
+    ]);
     fill(place, h("section", { class: "trouble", role: "alert", "data-error": nameOf(error) }, heading, h("p", {}, said), actions));
     focusOn(heading);
+  }
+
+  /** Never by itself: what this device remembers is all that shows that a vault went back. */
+  async #acceptOlder(place: Element): Promise<void> {
+    const yes = await confirmed({
+      title: "Go on with an older state?",
+      said: [
+        h("p", {}, "Go on only if the product has told you that its vault was restored from a backup. What was changed since then is undone: passkeys that you added, a recovery key that you replaced. Look at them afterwards."),
+      ],
+      confirm: "It was restored: go on",
+      dangerous: true,
+    });
+    if (yes && (await this.trying(place, async () => (await this.vault.acceptOlder(), true))) === true) {
+      this.go("overview");
+    }
   }
 
   /** A button that signs out: a form, since the page may speak to nobody but the vault. */

@@ -193,6 +193,11 @@ export class Vault {
     await this.#prompted(prompts, ["Use a passkey of this vault."], () => this.#client.delete(this.#agreed));
   }
 
+  /** Go on with a vault that went back, since its operator says that it was restored. */
+  async acceptOlder(): Promise<void> {
+    await this.#learning(() => this.#client.acceptOlderVault());
+  }
+
   /** Set the vault aside and start over; says when what is set aside is erased. */
   reset(): Promise<number> {
     return this.#learning(() => this.#client.reset());

@@ -12,6 +12,9 @@ import {
   NotProven,
   OriginNotAccepted,
   ModeNotExpected,
+  MustWait,
+  VaultRefused,
+  VaultTrouble,
   NotVerified,
   OutcomeUnknown,
   RateLimited,
@@ -143,4 +146,11 @@ export const OF_THE_VAULT: readonly Entry[] = [
     "The vault's answer cannot be believed",
     "Somebody between you and the vault may be cheating, or the vault is. Nothing was given away and nothing was used. Tell the product's support.",
   ),
+  told(MustWait, "The vault asks you to wait", "Nothing is lost, and no attempt was used."),
+  told(
+    VaultRefused,
+    "The vault refused, for a reason that this page does not know",
+    "Nothing was changed. Load the page again, which brings its newest version; if that does not help, tell the product's support.",
+  ),
+  told(VaultTrouble, "Something broke on the way to the vault", "Look at the overview before you do it again."),
 ];
