@@ -26,7 +26,7 @@ _AS_THEIR_FAMILY = {
 
 def told() -> dict[str, dict[str, str]]:
     """Return what is told of each kind, by its name."""
-    program = [Path(sys.executable).with_name("node"), "tests/words.ts"]
+    program = [str(Path(sys.executable).with_name("node")), "tests/words.ts"]
     ended = subprocess.run(program, cwd=_WEB, check=True, capture_output=True, text=True, timeout=60)
     words: dict[str, dict[str, str]] = json.loads(ended.stdout)
     return words
