@@ -19,8 +19,16 @@ from tests.fakes.connect_stub import Wire
 from tests.fakes.hand_client import HandClient, Told
 from tests.fakes.passkey import Forgery
 
+WAYS = [
+    pytest.param(None, id="grpc"),
+    *(
+        pytest.param(wire, id=wire.name.lower(), marks=[pytest.mark.verify] if wire is Wire.GRPC_WEB_JSON else [])
+        for wire in Wire
+    ),
+]
 
-@pytest.fixture(params=[None, *Wire], ids=lambda wire: wire.name.lower() if wire else "grpc")
+
+@pytest.fixture(params=WAYS)
 def client(development_vault: DevelopmentVault, request: pytest.FixtureRequest) -> Iterator[HandClient]:
     with HandClient(development_vault, wire=request.param) as client:
         yield client

@@ -83,7 +83,7 @@ class BrowserServer:
             access_log=False,
             # No header says who calls: the peer is who holds the connection, as over gRPC.
             proxy_headers=False,
-            timeout_keep_alive=round(limits.max_connection_idle_seconds),
+            timeout_keep_alive=max(1, round(limits.max_connection_idle_seconds)),
             h11_max_incomplete_event_size=limits.max_metadata_bytes,
         )
         config.load()
