@@ -118,7 +118,7 @@ def test_lost_passkeys_are_replaced_by_the_recovery_key_typed_row_by_row(two: De
     lost = json.loads(done(two, "passkey", "list", "--output", "json").stdout)[0]["credential_id"]
     (two.state / "passkeys.json").unlink()
     rows = (two.state / "recovery.txt").read_text().splitlines()
-    mistaken = f"{int(rows[2][0], 16) ^ 1:x}{rows[2][1:]}"  # one wrong digit is always noticed, a swap nearly always
+    mistaken = f"{int(rows[2][0], 16) ^ 1:x}{rows[2][1:]}"  # a swap of two equal digits is none
     typed = "\n".join([*rows[:2], mistaken, rows[2], rows[3][:-1], *rows[3:]]) + "\n"
     recovered = done(two, "passkey", "add", "--user-name", "alice", "--recovery-key-prompt", typed=typed)
     assert "Mistake in row 3: the check digit does not match" in recovered.stderr
