@@ -27,6 +27,7 @@ ALGORITHMS = (-7, -8, -257)
 """COSE algorithms on offer: ES256, EdDSA, RS256; the order is the preference told to authenticators."""
 
 MAX_ORIGINS = 64
+_WEB = ("https://", "http://")
 
 
 def _origin(origin: str, info: ValidationInfo) -> str:
@@ -156,10 +157,13 @@ class Tenants:
     def __init__(self, tenants: Iterable[Tenant]) -> None:
         self._by_name = {tenant.name: tenant for tenant in tenants}
         self._by_issuer = {tenant.issuer: tenant for tenant in self._by_name.values()}
+        self._pages = frozenset(
+            origin for tenant in self for origin in tenant.assertion_policy.origins if origin.startswith(_WEB)
+        )
 
     def replace(self, newer: Tenants) -> None:
         """Be `newer` from now on, for everybody who holds this object."""
-        self._by_name, self._by_issuer = newer._by_name, newer._by_issuer
+        self._by_name, self._by_issuer, self._pages = newer._by_name, newer._by_issuer, newer._pages
 
     def __iter__(self) -> Iterator[Tenant]:
         return iter(self._by_name.values())
@@ -177,8 +181,7 @@ class Tenants:
 
     def allow_page(self, origin: str) -> bool:
         """Return whether pages of that origin may call: those of one where passkeys of some tenant may be used."""
-        web = origin.startswith(("https://", "http://"))
-        return web and any(origin in tenant.assertion_policy.origins for tenant in self)
+        return origin in self._pages
 
     def in_development(self) -> tuple[str, ...]:
         """Return the names of tenants marked development, for `doctor` to point at."""
