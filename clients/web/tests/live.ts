@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { fromBinary } from "@bufbuild/protobuf";
+
 import {
   BadPasskeyName,
   CredentialExcluded,
@@ -13,6 +15,7 @@ import {
   NoMatchingCredential,
   NotVerified,
   NoVault,
+  OwnerBundleInvalid,
   NewestUnopened,
   BeginAgain,
   PrfUnavailable,
@@ -25,9 +28,11 @@ import {
   AccountTokenRejected,
   toHex,
 } from "../src/index.ts";
-import { isError } from "./support.ts";
+import { ServiceInfoReplySchema, type GetServiceInfoResponse } from "../src/gen/strongroom/v1/vault_service_pb.js";
 import { Device, readLiveVault } from "./live-vault.ts";
+import { ecOwner, edOwner, signed, type Owner } from "./owner-signers.ts";
 import { SoftwareAuthenticator } from "./software-authenticator.ts";
+import { isError } from "./support.ts";
 
 const vault = await readLiveVault();
 
@@ -191,6 +196,28 @@ test("two devices do not undo each other's changes", async () => {
   await assert.rejects(other.client.store(content), isError(BeginAgain, /BEGIN_AGAIN/));
   assert.equal(one.authenticator.prompts, before + 1);
   assert((await one.client.release()).identities[0]?.is(enrolled.archiveIdentity));
+});
+
+test("a device that pins owners goes by what two of them have signed, and by nothing less", async () => {
+  const [ada, grace] = [edOwner(), ecOwner()];
+  const pinning = (by: Owner[]): Device => {
+    const device = new Device(vault, "whole", { trust: { owners: [ada.key, grace.key] } });
+    device.connection.cheat = {
+      answer: (method, answer: GetServiceInfoResponse) => {
+        if (method === "GetServiceInfo") {
+          const served = fromBinary(ServiceInfoReplySchema, answer.reply).keyBundle?.bundle ?? new Uint8Array(0);
+          answer.ownerBundles = [signed(served, new Uint8Array(32), by)];
+        }
+      },
+    };
+    return device;
+  };
+  const device = pinning([ada, grace]);
+  assert.equal((await device.client.status()).state, "live");
+  assert.deepEqual((await device.client.memory()).ownerBundle?.identityKeys, [vault.pin]);
+  await assert.rejects(pinning([ada]).client.status(), isError(OwnerBundleInvalid, /1 of the owners/));
+  const nothing = new Device(vault, "whole", { trust: { owners: [ada.key, grace.key] } });
+  await assert.rejects(nothing.client.status(), isError(OwnerBundleInvalid, /nothing that its owners/));
 });
 
 test("a wrong signature is refused, counted and seen in the history; a wrong token is rejected", async () => {

@@ -5,7 +5,6 @@ import { test } from "node:test";
 
 import { create, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { ed25519 } from "@noble/curves/ed25519.js";
 import { p256 } from "@noble/curves/nist.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 
@@ -17,29 +16,12 @@ import { checkTrust, counts, mayCount, verifyBundle, type Trust } from "../src/v
 import { limited, ownerBundleDigest, standingOf, type SeenOwnerBundle } from "../src/verification/owner-bundles.ts";
 import { ownerKey, ownerKeyOfPem } from "../src/verification/owner-keys.ts";
 import { identityFingerprint } from "../src/verification/signatures.ts";
+import { ecOwner, edOwner, signed } from "./owner-signers.ts";
 import { isError, vectors } from "./support.ts";
 
 const NOW = 1_800_000_000_000;
 const DAY_MS = 24 * 3600 * 1000;
 const ZEROS = new Uint8Array(32);
-
-interface Owner {
-  /** As it is pinned. */
-  readonly key: string;
-  sign(digest: Uint8Array): Uint8Array;
-}
-
-function edOwner(): Owner {
-  const { secretKey, publicKey } = ed25519.keygen();
-  return { key: `302a300506032b6570032100${toHex(publicKey)}`, sign: (digest) => ed25519.sign(digest, secretKey) };
-}
-
-function ecOwner(): Owner {
-  const secret = p256.utils.randomSecretKey();
-  const point = toHex(p256.getPublicKey(secret, false));
-  const key = `3059301306072a8648ce3d020106082a8648ce3d030107034200${point}`;
-  return { key, sign: (digest) => p256.sign(digest, secret, { prehash: false }) };
-}
 
 const [ada, grace, eve] = [edOwner(), ecOwner(), edOwner()];
 const TRUST: Trust = checkTrust({ owners: [ada.key, grace.key] });
@@ -54,14 +36,6 @@ function bundle(serial: number, keys: Uint8Array[], { from = NOW - DAY_MS, to = 
   const times = { notBeforeTime: timestampFromMs(from), notAfterTime: timestampFromMs(to) };
   const content: MessageInitShape<typeof KeyBundleSchema> = { serial: BigInt(serial), identityKeys, ...times };
   return toBinary(KeyBundleSchema, create(KeyBundleSchema, content));
-}
-
-function signed(content: Uint8Array, before: Uint8Array, by: readonly Owner[]): SignedKeyBundle {
-  const signatures = by.map((owner) => ({
-    fingerprint: fromHex(ownerKey(owner.key).fingerprint),
-    signature: owner.sign(ownerBundleDigest(content, before)),
-  }));
-  return create(SignedKeyBundleSchema, { bundle: content, signatures });
 }
 
 function chained(...contents: Uint8Array[]): SignedKeyBundle[] {
