@@ -82,6 +82,30 @@ def test_folder_gets_archives_by_time_and_keeps_the_newest(device: Device, folde
     assert device.at_vault("archive", "verify", told["archive"]).returncode == 0
 
 
+def test_what_a_killed_run_left_is_removed_and_what_is_written_is_not(
+    device: Device, folder: Path, tmp_path: Path
+) -> None:
+    device.enroll()
+    shelf = tmp_path / "backups"
+    shelf.mkdir()
+    names = ("left", "fresh", "written", "folder", "link")
+    left, fresh, written, inner, link = (shelf / f".strongroom-{name}.part" for name in names)
+    other = shelf / "strongroom-other.part"
+    for path in (left, fresh, written):
+        path.touch()
+    inner.mkdir()
+    (tmp_path / "elsewhere").touch()
+    link.symlink_to(tmp_path / "elsewhere")
+    other.touch()
+    for path in (left, written, inner, other, tmp_path / "elsewhere"):
+        os.utime(path, (0, 0))
+    with written.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert device.at_vault("backup", folder, f"{shelf}/").returncode == 0
+    assert not left.exists()
+    assert all(os.path.lexists(path) for path in (fresh, written, inner, link, other, tmp_path / "elsewhere"))
+
+
 def test_failed_backup_removes_nothing(device: Device, tmp_path: Path) -> None:
     device.enroll()
     shelf = tmp_path / "backups"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Protocol
 
 from strongroom_client.age_file import ByteSink, ByteSource
 from strongroom_client.archive.errors import ArchiveError, TargetUnfit, shown
-from strongroom_client.archive.staging import staged_file
+from strongroom_client.archive.staging import remove_leftovers, staged_file
 
 
 @dataclass(slots=True)
@@ -71,6 +72,9 @@ class Shelf(Protocol):
             ArchiveError: it cannot be listed.
         """
 
+    def tidy(self) -> None:
+        """Remove what killed runs have left, where that can be told from what is being written."""
+
     def remove(self, name: str) -> None:
         """Remove one.
 
@@ -125,6 +129,10 @@ class LocalShelf:
             return tuple(path.name for path in self.folder.iterdir() if path.is_file() and not path.is_symlink())
         except OSError as error:
             raise TargetUnfit(f"{shown(str(self.folder))} cannot be listed: {error.strerror}") from error
+
+    def tidy(self) -> None:
+        """See the port."""
+        remove_leftovers(self.folder, now_seconds=time.time())
 
     def remove(self, name: str) -> None:
         """See the port."""

@@ -134,6 +134,9 @@ class RemoteShelf:
                 return ()
         return tuple(posixpath.basename(one["name"]) for one in listed if one["type"] == "file")
 
+    def tidy(self) -> None:
+        """Do nothing: who writes elsewhere cannot be seen from here."""
+
     def remove(self, name: str) -> None:
         """See the port."""
         with _writing(self.folder.url):

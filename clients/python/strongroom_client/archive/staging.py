@@ -2,10 +2,12 @@
 
 Work goes to a private temporary neighbour of the target (same folder, hence same file system) that is renamed at the
 end. A failure removes it; a killed process may leave it, recognisable by `STAGING_PREFIX`, readable by its owner only.
+A file that is being written is locked, so that what was left can be told from it and removed.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import stat
@@ -19,6 +21,7 @@ from strongroom_client.archive.errors import TargetUnfit, shown
 
 STAGING_PREFIX = ".strongroom-"
 STAGING_SUFFIX = ".part"
+_LEFT_SECONDS = 3600
 
 
 @contextmanager
@@ -38,6 +41,8 @@ def staged_file(target: Path) -> Iterator[BinaryIO]:
         descriptor, name = tempfile.mkstemp(prefix=STAGING_PREFIX, suffix=STAGING_SUFFIX, dir=final.parent)
     try:
         with _writing(target), os.fdopen(descriptor, "wb") as staged:
+            with suppress(OSError):  # some file systems have no locks: nothing is taken for a leftover there
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield staged
             staged.flush()
             os.fsync(staged.fileno())
@@ -49,6 +54,27 @@ def staged_file(target: Path) -> Iterator[BinaryIO]:
         raise
     with _writing(target):
         _sync_directory(final.parent)
+
+
+def remove_leftovers(folder: Path, *, now_seconds: float) -> int:
+    """Remove what killed processes have left in `folder` in place of files; return how many.
+
+    Only files of an hour and more that nobody has locked: a fresh one may belong to a run that is just locking it. What
+    cannot be removed stays.
+    """
+    removed = 0
+    for path in folder.glob(f"{STAGING_PREFIX}*{STAGING_SUFFIX}"):
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                status = os.fstat(descriptor)
+                if stat.S_ISREG(status.st_mode) and now_seconds - status.st_mtime >= _LEFT_SECONDS:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
+                    removed += 1
+            finally:
+                os.close(descriptor)
+    return removed
 
 
 @contextmanager

@@ -86,6 +86,8 @@ def backup(
     patterns = [*_patterns_in(exclude_from or ()), *(exclude or ())]
     with one_at_a_time(configuration.memory_root.parent, where=archive):
         recipients = _recipients(configuration)
+        if shelf is not None:
+            shelf.tidy()
         name = archive_name(folder, now=system_clock())
         place = _place(archive, configuration) if shelf is None else shelf.place(name)
         with closing(progress_on(sys.stderr)) as progress:
