@@ -65,6 +65,18 @@ if (globalThis.CredentialsContainer !== undefined) {
   Object.defineProperty(UserActivation.prototype, "isActive", { get: () => clicked === 1 });
 }
 """
+_WRONG_SIGNATURE: Final = """
+if (globalThis.AuthenticatorAssertionResponse !== undefined) {
+  const { get } = Object.getOwnPropertyDescriptor(AuthenticatorAssertionResponse.prototype, "signature");
+  Object.defineProperty(AuthenticatorAssertionResponse.prototype, "signature", {
+    get() {
+      const altered = new Uint8Array(get.call(this).slice(0));
+      altered[altered.length - 1] ^= 1;
+      return altered.buffer;
+    },
+  });
+}
+"""
 
 
 def evaluate_prf_for_assertions_only(tab: Tab) -> None:
@@ -75,6 +87,11 @@ def evaluate_prf_for_assertions_only(tab: Tab) -> None:
 def change_prf_from_evaluation(tab: Tab, number: int) -> None:
     """Give another PRF result from the `number`th evaluation on, as some platforms have done over hybrid."""
     _inject(tab, _PRF.replace("CHANGE", _OTHERWISE_FROM.replace("FROM", str(number))))
+
+
+def sign_wrongly(tab: Tab) -> None:
+    """Alter every signature, as somebody would who has the login and no passkey."""
+    _inject(tab, _WRONG_SIGNATURE)
 
 
 def know_one_algorithm(tab: Tab, algorithm: int) -> None:
