@@ -11,7 +11,7 @@ from typing import NamedTuple
 DAY_MS = 86_400_000
 CLOSED_MS = 7 * DAY_MS
 FIRST_RUNG = 4
-STORING = {"store", "add", "remove", "set_recovery"}
+STORING = {"store", "store_held", "add", "remove", "set_recovery"}
 
 
 class Limits(NamedTuple):
@@ -48,6 +48,7 @@ class LifeModel:
     passkeys: set[str] = field(default_factory=set)
     quarantined: set[str] = field(default_factory=set)
     recovery: str = ""
+    held: bool = False
 
     @property
     def is_closed(self) -> bool:
@@ -84,10 +85,18 @@ class LifeModel:
             "remove": asked.of not in self.passkeys,
             "set_recovery": asked.of == self.recovery,
             "lift": asked.of not in self.quarantined,
+            "store_held": self.state == "inert",
         }
         if asked.operation == "release" and used_up:
             return "RELEASE_QUOTA"
         return "INVALID_FIELD" if unfit.get(asked.operation, False) else ""
+
+    def _store(self, operation: str, version: int) -> None:
+        """In another mode nothing of before stays."""
+        moves = operation in {"store", "store_held"} and self.held != (operation == "store_held")
+        self.held = self.held != moves
+        self.confirmed = 0 if moves else self.confirmed
+        self.state, self.unconfirmed = "live", version
 
     def succeed(self, asked: Asked, *, now: int, version: int) -> None:
         """Do what was granted, as far as it is this life's affair."""
@@ -95,7 +104,7 @@ class LifeModel:
         if self.unconfirmed and asked.opened == self.unconfirmed:
             self.confirmed, self.unconfirmed = self.unconfirmed, 0
         if asked.operation in STORING:
-            self.state, self.unconfirmed = "live", version
+            self._store(asked.operation, version)
         match asked.operation:
             case "release":
                 day = now // DAY_MS

@@ -71,7 +71,7 @@ class RecordModel:
             return "VAULT_EXHAUSTED" if seen.life.state == "exhausted" else "NO_VAULT"
         if operation == "reopen_closed":
             return "" if seen.life.is_closed else "INVALID_FIELD"
-        inert = "NO_VAULT" if seen.life.state == "inert" and operation not in {"store", "delete"} else ""
+        inert = "NO_VAULT" if seen.life.state == "inert" and operation not in {"store", "store_held", "delete"} else ""
         return seen.life.why_waiting(self.now) or inert or seen.life.why_unfit(asked, self.now)
 
     def why_dead(self, begun: Begun) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from strongroom_service.domain.ceremonies import (
     AddCredential,
     LiftQuarantine,
+    Mode,
     Operation,
     Parameters,
     RemoveCredential,
@@ -41,6 +44,7 @@ NONCES = [1, 2]
 _FIXED: dict[str, Parameters] = {
     "register": REGISTER,
     "store": STORE,
+    "store_held": replace(STORE, mode=Mode.VAULT_HELD),
     "release": RELEASE,
     "delete": DELETE,
     "reopen_closed": REOPEN_CLOSED,

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from strongroom_service.domain.ceremonies import Statement
+from strongroom_service.domain.ceremonies import Mode, Statement
 from strongroom_service.domain.clock import Millis
 from strongroom_service.domain.credentials import PolicyViolated, PolicyViolation, RecoveryVerified
 from strongroom_service.domain.errors import Refusal
@@ -44,7 +44,7 @@ CHECKED: dict[str, Checked] = {
 }
 OPERATIONS = st.sampled_from(
     ["release"] * 5
-    + ["store", "add", "remove", "reopen_aside"] * 2
+    + ["store", "store_held", "add", "remove", "reopen_aside"] * 2
     + ["set_recovery", "reopen_closed", "lift", "set_policy", "register", "delete"]
 )
 HOWS = st.sampled_from(["right"] * 5 + ["wrong"] * 4 + ["violation", "regression"])
@@ -250,6 +250,8 @@ def assert_life(record: Record, model: LifeModel) -> None:
     held = [(archive.archive_version, archive.confirmed) for archive in record.archives]
     assert held == [each for each in ((model.unconfirmed, False), (model.confirmed, True)) if each[0]]
     assert record.ledger.failures == model.failures
+    holds = record.state in {VaultState.INERT, VaultState.LIVE}
+    assert not holds or record.mode is (Mode.VAULT_HELD if model.held else Mode.PRF)
     assert (record.ledger.release_day, record.ledger.releases) == (model.quota_day, model.quota_used)
     assert model.state == "exhausted" or record.ledger.cool_down_until == model.closed_until
     names = {credential_id: name for name, credential_id in CREDENTIALS.items()}
