@@ -32,6 +32,7 @@ class NoticeKind(Enum):
     PASSKEY_REMOVED = "passkey-removed"
     RECOVERY_KEY_CHANGED = "recovery-key-changed"
     MODE_CHANGED = "mode-changed"
+    PASSKEY_WANTED = "passkey-wanted"
     ANOTHER_LIFE = "another-life"
     IDENTITY_KEY_INTRODUCED = "identity-key-introduced"
     IDENTITY_KEY_DROPPED = "identity-key-dropped"
@@ -111,6 +112,11 @@ def changes_seen(*, known: AccountMemory, shown: AccountMemory, status: VaultSta
     moved = status.mode in _MOVED and known.mode is not None and known.mode.value != status.mode
     notices = (Notice(kind=NoticeKind.MODE_CHANGED, said=_MOVED[status.mode]),) if moved else ()
     return (*credentials_changed(known=known.credentials, shown=shown.credentials), *notices)
+
+
+def passkey_wanted(credential_id: bytes) -> Notice:
+    """Return that one certain passkey is asked for next, where each is asked for in turn."""
+    return _of(NoticeKind.PASSKEY_WANTED, "the next prompt is for this passkey", credential_id)
 
 
 def credentials_changed(*, known: CredentialSet, shown: CredentialSet) -> tuple[Notice, ...]:

@@ -87,7 +87,7 @@ def test_archive_made_before_two_renewals_is_restored(device: Device, tmp_path: 
 
 def test_mode_is_changed_and_back_with_every_passkey(two: Device, tmp_path: Path) -> None:
     archive = archive_of(two, tmp_path, "first")
-    done(two, "passkey", "add", "--user-name", "alice")
+    done(two, "passkey", "add", "--user-name", "alice", "--name", "Spare")
     assert two.at_vault("mode", "vault-held").returncode == 1, "it asks first"
     assert two.vault.record.mode == resources_pb2.MODE_PRF
     moved = done(two, "mode", "vault-held", typed="y\n")
@@ -96,6 +96,7 @@ def test_mode_is_changed_and_back_with_every_passkey(two: Device, tmp_path: Path
     done(two, "restore", archive, tmp_path / "held")
     back = done(two, "mode", "prf", "--yes")
     assert said_before(back)[0].startswith("From then on your passkeys lock your keys")
+    assert re.search(r'Note: the next prompt is for this passkey \("Spare" \([0-9a-f]{16}\.\.\.\)\)\.', back.stderr)
     assert two.vault.record.mode == resources_pb2.MODE_PRF
     done(two, "restore", archive, tmp_path / "again")
     refused = two.at_vault("mode", "prf", "--yes")

@@ -18,7 +18,7 @@ from strongroom_client.cli.security_key import SecurityKeyInTurn, at_terminal, f
 from strongroom_client.cli.showing import notice_line
 from strongroom_client.client import VaultClient
 from strongroom_client.memory_folder import MemoryFolder
-from strongroom_client.notices import Notice
+from strongroom_client.notices import Notice, NoticeKind
 from strongroom_client.transport import GrpcConnection
 
 
@@ -42,6 +42,9 @@ def opened_client(configuration: Configuration) -> Iterator[VaultClient]:
 
 def warn(notice: Notice, *, names: Mapping[bytes, str]) -> None:
     """Tell the user on standard error."""
+    if notice.kind is NoticeKind.PASSKEY_WANTED:
+        typer.secho(f"Note: {notice_line(notice, names)}.", err=True, bold=True)
+        return
     typer.secho(f"Warning: {notice_line(notice, names)}.", err=True, fg=typer.colors.YELLOW)
 
 

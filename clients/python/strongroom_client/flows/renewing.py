@@ -22,9 +22,10 @@ from strongroom_client.flows.releasing import OpenedEnvelope, remember_opened
 from strongroom_client.flows.rewrapping import Current, open_current
 from strongroom_client.flows.storing import Stored, store_once
 from strongroom_client.memory import Mode
+from strongroom_client.notices import passkey_wanted
 from strongroom_client.passkey_names import called, check_name_if_any
 from strongroom_client.session import Session
-from strongroom_client.steps import Flow
+from strongroom_client.steps import Flow, Tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +114,7 @@ def _with_every_passkey(session: Session, current: Current) -> Flow[EnvelopeCont
     for credential_id in current.passkeys:
         identity = current.opener.identity if credential_id == current.opener.credential_id else None
         if identity is None:
+            yield Tell(passkey_wanted(credential_id))
             try:
                 assertion = yield from evaluate(session, service, credential_id, further=False)
                 identity = prf_identity(assertion)
