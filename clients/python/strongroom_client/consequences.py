@@ -14,11 +14,12 @@ from typing import Final
 
 from strongroom_client.clock import Millis
 from strongroom_client.descriptions import VaultStatus
-from strongroom_client.errors import ModeAlready, NoSuchPasskey, NoVault
+from strongroom_client.errors import ModeAlready, NoSuchPasskey, NoVault, ResetPending
 from strongroom_client.memory import AccountMemory, Mode
 from strongroom_client.passkey_names import called
 
 RECOVERY_KEY: Final = "the recovery key"
+_DAY_SECONDS = 24 * 3600
 
 
 @unique
@@ -33,6 +34,11 @@ class Change(Enum):
     TO_PRF = "to-prf"
     TO_VAULT_HELD = "to-vault-held"
     TURN_OFF = "turn-off"
+    RESET = "reset"
+    REOPEN_SET_ASIDE = "reopen-set-aside"
+
+
+_HARMLESS: Final = frozenset({Change.ADD_PASSKEY, Change.RECOVER, Change.RENEW})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +49,13 @@ class Outlook:
         change: which.
         said: in words, for the user, the most important first.
         opens: who opens the vault afterwards, as people call them: passkeys, and the recovery key last.
+        loses: something that is there now is lost, or locked less well: ask before.
     """
 
     change: Change
     said: tuple[str, ...]
     opens: tuple[str, ...]
+    loses: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +80,15 @@ def outlook(change: Change, *, status: VaultStatus, memory: AccountMemory, passk
     """Return what `change` will mean; `passkey` is the id of the one that a removal is about.
 
     Raises:
-        NoVault: nothing is stored that could change.
+        NoVault: nothing is stored that could change, or nothing is set aside that could come back.
+        ResetPending: an earlier reset still keeps a vault set aside, and meanwhile there is no second.
         NoSuchPasskey: the vault does not have the passkey that is to be removed.
         ModeAlready: the envelope is locked in that mode already.
     """
-    if status.state != "live":
+    if change is Change.RESET and status.set_aside is not None:
+        raise ResetPending("RESET_PENDING")
+    is_there = status.set_aside is not None if change is Change.REOPEN_SET_ASIDE else status.state == "live"
+    if not is_there:
         raise NoVault("NO_VAULT")
     view = _View(status, memory, passkey)
     if change is Change.REMOVE_PASSKEY and passkey not in view.ids:
@@ -84,11 +96,17 @@ def outlook(change: Change, *, status: VaultStatus, memory: AccountMemory, passk
     to = {Change.TO_PRF: Mode.PRF, Change.TO_VAULT_HELD: Mode.VAULT_HELD}.get(change)
     if to is not None and status.mode == to.value:
         raise ModeAlready(f"the envelope is locked in mode {to.value} already")
-    return Outlook(change=change, said=tuple(_SAID[change](view)), opens=tuple(_who_opens(change, view)))
+    harmless = change in _HARMLESS or (change is Change.REOPEN_SET_ASIDE and status.state != "live")
+    said, opens = tuple(_SAID[change](view)), tuple(_who_opens(change, view))
+    return Outlook(change=change, said=said, opens=opens, loses=not harmless)
 
 
 def _who_opens(change: Change, view: _View) -> Iterator[str]:
-    if change is Change.TURN_OFF:
+    if change in {Change.TURN_OFF, Change.RESET}:
+        return
+    if change is Change.REOPEN_SET_ASIDE and view.status.set_aside is not None:
+        yield from (view.call(one.credential_id) for one in view.status.set_aside.passkeys)
+        yield from (RECOVERY_KEY,) if view.status.set_aside.has_recovery_key else ()
         return
     stay = view.left if change is Change.REMOVE_PASSKEY else view.ids
     yield from (view.call(one) for one in stay)
@@ -174,6 +192,23 @@ def _turn_off(view: _View) -> Iterator[str]:
     yield "The passkeys stay on your authenticators, where they open nothing; remove them there."
 
 
+def _reset(view: _View) -> Iterator[str]:
+    days = 0 if view.status.policy is None else view.status.policy.reset_grace_seconds // _DAY_SECONDS
+    yield "The vault is set aside, and an empty one starts at once. Nothing of what was there can be released any more."
+    yield f"It is erased after {days} days, unless one of its passkeys or its recovery key reopens it before."
+    yield "Backups made so far then open with nothing but the recovery key that they were made for, without the vault."
+    yield "A passkey that you enroll next opens none of them."
+
+
+def _reopen_set_aside(view: _View) -> Iterator[str]:
+    yield "What a reset has set aside comes back as it was, with its passkeys, recovery key, limits and archive keys."
+    if view.status.state == "live":
+        named = ", ".join(map(view.call, view.ids)) or "none"
+        yield f"The newer vault is dropped: its passkeys open nothing any more ({named})."
+        yield "Backups made for the newer vault open with nothing but its recovery key; restore first what you need."
+    yield "This device backs up again once it has restored."
+
+
 def _shown(at: Millis) -> str:
     return datetime.fromtimestamp(at / 1_000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
@@ -187,4 +222,6 @@ _SAID: Final[dict[Change, Callable[[_View], Iterator[str]]]] = {
     Change.TO_PRF: _to_prf,
     Change.TO_VAULT_HELD: _to_vault_held,
     Change.TURN_OFF: _turn_off,
+    Change.RESET: _reset,
+    Change.REOPEN_SET_ASIDE: _reopen_set_aside,
 }

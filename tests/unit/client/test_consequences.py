@@ -156,6 +156,51 @@ def test_of_turning_the_protection_off(status: VaultStatus) -> None:
     )
 
 
+def test_of_a_reset(status: VaultStatus) -> None:
+    assert status.policy is not None
+    asked = replace(status, policy=replace(status.policy, reset_grace_seconds=30 * 86_400))
+    assert said(Change.RESET, asked) == [
+        "The vault is set aside, and an empty one starts at once. Nothing of what was there can be released any more.",
+        "It is erased after 30 days, unless one of its passkeys or its recovery key reopens it before.",
+        "Backups made so far then open with nothing but the recovery key that they were made for, without the vault.",
+        "A passkey that you enroll next opens none of them.",
+    ]
+    assert outlook(Change.RESET, status=asked, memory=MEMORY).opens == ()
+
+
+def test_of_taking_back_what_a_reset_has_set_aside(status: VaultStatus) -> None:
+    older = SetAside(
+        set_aside_at=Millis(0),
+        erase_at=Millis(1),
+        passkeys=status.passkeys[:1],
+        has_recovery_key=True,
+        archives=(),
+        attempts_left=10,
+        cool_down_ends_at=None,
+    )
+    empty = replace(status, state="empty", passkeys=(), set_aside=older)
+    back = outlook(Change.REOPEN_SET_ASIDE, status=empty, memory=MEMORY)
+    assert back.said == (
+        "What a reset has set aside comes back as it was, with its passkeys, recovery key, limits and archive keys.",
+        "This device backs up again once it has restored.",
+    )
+    assert (back.opens, back.loses) == ((CALLED, "the recovery key"), False)
+    newer = replace(status, passkeys=status.passkeys[1:], set_aside=older)
+    back = outlook(Change.REOPEN_SET_ASIDE, status=newer, memory=MEMORY)
+    assert back.said[1:3] == (
+        f"The newer vault is dropped: its passkeys open nothing any more ({ID}).",
+        "Backups made for the newer vault open with nothing but its recovery key; restore first what you need.",
+    )
+    assert (back.opens, back.loses) == ((CALLED, "the recovery key"), True)
+
+
+def test_what_takes_nothing_away_is_not_asked_about(status: VaultStatus) -> None:
+    harmless = {Change.ADD_PASSKEY, Change.RECOVER, Change.RENEW}
+    for change in set(Change) - {Change.TO_PRF, Change.REOPEN_SET_ASIDE}:
+        shown = outlook(change, status=status, memory=MEMORY, passkey=PHONE)
+        assert shown.loses == (change not in harmless)
+
+
 @pytest.mark.parametrize("change", list(Change))
 def test_of_a_vault_that_holds_nothing_nothing_is_said(change: Change, status: VaultStatus) -> None:
     with pytest.raises(NoVault):

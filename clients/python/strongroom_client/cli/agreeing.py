@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import typer
 
 from strongroom_client.client import VaultClient
 from strongroom_client.consequences import Change, Outlook
-
-_NOTHING_LOST: Final = frozenset({Change.ADD_PASSKEY, Change.RECOVER, Change.RENEW})
 
 
 def agree(client: VaultClient, change: Change, *, yes: bool = False, passkey: bytes = b"") -> None:
@@ -18,9 +14,10 @@ def agree(client: VaultClient, change: Change, *, yes: bool = False, passkey: by
     Raises:
         typer.Abort: the user does not want it.
     """
-    for line in outlook_lines(client.outlook(change, passkey)):
+    outlook = client.outlook(change, passkey)
+    for line in outlook_lines(outlook):
         typer.echo(line, err=True)
-    if not yes and change not in _NOTHING_LOST:
+    if outlook.loses and not yes:
         typer.confirm("Go on?", abort=True, err=True)
 
 

@@ -131,11 +131,10 @@ def reset(
 ) -> None:
     """Set the vault aside and start an empty one, for who lost every passkey and the recovery key."""
     configuration = load(state)
-    if not yes:
-        typer.confirm("Reset the vault? What it keeps will be erased, unless it is reopened.", abort=True, err=True)
     if account_token_file is not None:
         configuration = replace(configuration, account_token_file=account_token_file)
     with opened_client(configuration) as client:
+        agree(client, Change.RESET, yes=yes)
         erase_at = client.reset()
     said = f"Reset. What was there is erased {shown_time(erase_at)}, unless one of its passkeys reopens it before."
     tell(output, said, erase_at=erase_at)
@@ -148,6 +147,7 @@ def reopen(
     mode: ChosenMode = None,
     recovery_key_file: KeyFile = None,
     recovery_key_prompt: KeyPrompt = False,
+    yes: Yes = False,
     browser: Browser = False,
     output: Shown = Output.TEXT,
 ) -> None:
@@ -157,6 +157,7 @@ def reopen(
     with opened_client(configuration) as client:
         by = chosen_authenticator(configuration.authenticator) if key is None else key
         if what is Reopened.SET_ASIDE:
+            agree(client, Change.REOPEN_SET_ASIDE, yes=yes)
             client.reopen_set_aside(by, mode=mode)
         else:
             client.reopen_closed(by, mode=mode)
