@@ -161,6 +161,18 @@ async def test_rest_of_a_refused_request_is_not_waited_for() -> None:
         sending.cancel()
 
 
+async def test_refused_request_that_came_whole_leaves_an_idle_connection() -> None:
+    async with serving(head_seconds=BRIEF) as served:
+        reader, writer = await served.connect()
+        writer.write((CALL % 10).replace(b"application/json", b"text/plain"))
+        assert await read_answer(reader) == b"HTTP/1.1 415 Unsupported Media Type"
+        writer.write(b"x" * 10)
+        await asyncio.sleep(2 * BRIEF)
+        writer.write(HEALTH)
+        assert await read_answer(reader) == b"HTTP/1.1 200 OK"
+        assert served.bench.turned_away(NotServed.TOO_SLOW) == 0
+
+
 async def test_idle_connection_is_kept_for_as_long_as_is_configured() -> None:
     """Control: nothing but what was begun is in a hurry."""
     async with serving(head_seconds=BRIEF) as served:
@@ -264,6 +276,18 @@ async def test_end_answers_what_was_begun_and_takes_nothing_new() -> None:
         answer = await read_to_the_end(reader)  # closed with its answer
         assert answer.startswith(b"\r\nHTTP/1.1 401 ")
         await stopping
+
+
+async def test_end_waits_for_no_connection_that_only_half_asked() -> None:
+    async with serving() as served:
+        unsupported = (CALL % 10).replace(b"application/json", b"text/plain")
+        for said in (b"", b"GET /hea", unsupported, b"no http\r\n\r\n", HEALTH, HEALTH + b"GET"):
+            _, writer = await served.connect()
+            writer.write(said)
+        await served.until_connections(5)  # but for the one that spoke no HTTP
+        async with asyncio.timeout(PATIENCE_SECONDS / 2):
+            await served.server.stop(grace_seconds=PATIENCE_SECONDS)
+        await served.until_connections(0)
 
 
 async def test_address_in_use_is_told() -> None:

@@ -109,26 +109,34 @@ class BoundedProtocol(H11Protocol):
         """Take what came: the time for a head runs until it is whole, however often a little more of it comes."""
         self._has_spoken = True
         super().data_received(data)
-        self._watch_head(begun=True)
+        self._watch_head()
 
     def on_response_complete(self) -> None:
         """Go on with what is next: an idle connection, the next request, or the rest of one that was refused."""
         super().on_response_complete()
-        self._watch_head(begun=self.conn.their_state is h11.SEND_BODY or bool(self.conn.trailing_data[0]))
+        self._watch_head()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP."""
         self._bounds.turn_away(NotServed.MALFORMED)
         super().send_400_response(msg)
 
-    def _watch_head(self, *, begun: bool) -> None:
+    def shutdown(self) -> None:
+        """End with the answer under way, or at once; one that ends already is left to it."""
+        if not self.transport.is_closing():
+            super().shutdown()
+
+    def _watch_head(self) -> None:
         # None before the first request, whatever the base class declares.
         cycle = cast("RequestResponseCycle | None", self.cycle)
-        if cycle is not None and not cycle.response_complete:
+        serving = cycle is not None and not cycle.response_complete
+        # The rest of a body, the beginning of a head, or nothing yet at all.
+        owing = self.conn.their_state is h11.SEND_BODY or bool(self.conn.trailing_data[0]) or cycle is None
+        if serving or not owing:
             timer = self._timers.pop("head", None)
             if timer is not None:
                 timer.cancel()
-        elif begun and "head" not in self._timers:
+        elif "head" not in self._timers:
             self._set_timer("head", self._bounds.head_seconds, self._be_too_slow)
 
     def _be_too_slow(self) -> None:
