@@ -5,6 +5,7 @@ Each takes effect from the next page on, before anything of it runs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from tests.browser.tab import Tab
@@ -77,6 +78,13 @@ if (globalThis.AuthenticatorAssertionResponse !== undefined) {
   });
 }
 """
+
+
+def have_no_prf(tab: Tab) -> Callable[[], None]:
+    """Give no PRF result at all, as older browsers do; call what is returned to bring the browser up to date."""
+    script = _PRF.replace("CHANGE", "delete results.prf;")
+    number = tab.send("Page.addScriptToEvaluateOnNewDocument", source=script)["identifier"]
+    return lambda: tab.send("Page.removeScriptToEvaluateOnNewDocument", identifier=number)
 
 
 def evaluate_prf_for_assertions_only(tab: Tab) -> None:

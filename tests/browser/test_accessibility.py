@@ -147,3 +147,23 @@ def test_keyboard_goes_in_the_order_of_reading(chromium: Chromium, place: Place)
         ("button", "Protect my backups"),
         ("button", "I have a recovery key and an archive"),
     ]
+
+
+@pytest.mark.verify
+def test_nothing_is_cut_off_on_a_small_screen(chromium: Chromium, place: Place) -> None:
+    # WCAG 2.2, 1.4.10: at a width of 320 CSS pixels nothing asks to be scrolled sideways, but for the table, which may.
+    person = Person.arrives(chromium, place)
+    person.tab.send("Emulation.setDeviceMetricsOverride", width=320, height=640, deviceScaleFactor=1, mobile=True)
+
+    def width() -> int:
+        shown: int = person.tab.evaluate("document.documentElement.scrollWidth")
+        return shown
+
+    person.tab.click("button", "Protect my backups")
+    person.tab.find("list", "Recovery key, 8 rows")
+    assert width() <= 320
+    person.protect()
+    for link in LINKS:
+        person.go(link)
+        person.tab.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        assert width() <= 320, link

@@ -13,6 +13,7 @@ from tests.browser.place import Place
 from tests.browser.platforms import (
     change_prf_from_evaluation,
     evaluate_prf_for_assertions_only,
+    have_no_prf,
     want_a_click_for_each_prompt,
 )
 from tests.browser.trees import CONTENTS, make_tree, zip_contents
@@ -86,6 +87,41 @@ def test_vault_held_is_not_taken_unasked(chromium: Chromium, place: Place, tmp_p
     person.tab.click("button", "Cancel")
     person.go("History")
     assert [what for _, what, _, _ in person.rows()].count("Backup opened") == 1, "at enrollment, and not since"
+
+
+@pytest.mark.verify
+def test_key_that_the_vault_held_is_locked_by_the_passkey_once_the_browser_can(
+    chromium: Chromium, place: Place, tmp_path: Path
+) -> None:
+    person = Person.arrives(chromium, place)
+    bring_up_to_date = have_no_prf(person.tab)
+    person.sign_in_again()
+    add_authenticator(person.tab)
+    person.keep_recovery_key()
+    person.tab.click("button", "Create a passkey")
+    person.tab.click("button", "Let the vault hold the key")
+    person.tab.click("button", "Let the vault hold it")
+    person.tab.wait_text("Your backups are protected, and the key was opened once")
+    before = person.back_up(make_tree(tmp_path / "mine"), into=tmp_path / "before")
+    person.go("Passkeys")
+    person.tab.wait_text("So whoever runs the vault could read your backups.")
+    person.tab.click("button", "Lock it with my passkeys")
+    person.tab.wait_text("This passkey cannot lock backups by itself")
+
+    bring_up_to_date()
+    person.sign_in_again()
+    person.go("Passkeys")
+    person.tab.click("button", "Lock it with my passkeys")
+    person.tab.wait_text(
+        "Only your passkey and your recovery key can open them. Neither the vault nor the product can."
+    )
+    after = person.back_up(tmp_path / "mine", into=tmp_path / "after")
+    person.take_another_device()
+    expected = {f"mine/{name}": content for name, content in CONTENTS.items()}
+    for place_of, archive in enumerate((before, after)):
+        assert zip_contents(person.restore(archive, into=tmp_path / str(place_of))) == expected
+    person.go("Passkeys")
+    assert "The vault holds your key by itself" not in person.tab.text()
 
 
 @pytest.mark.parametrize("evaluation", [2, pytest.param(3, marks=pytest.mark.verify)])

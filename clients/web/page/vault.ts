@@ -161,6 +161,12 @@ export class Vault {
     await this.#prompted(prompts, [], () => this.#client.renamePasskey(id, name, this.#agreed));
   }
 
+  /** Have the passkeys lock what so far the vault alone has held; every one of them must be there. */
+  async lockWithPasskeys(prompts: Prompts): Promise<void> {
+    await this.#prompted(prompts, [], () => this.#client.changeMode("prf", this.#agreed));
+    this.#agreed = {};
+  }
+
   async removePasskey(id: Uint8Array, prompts: Prompts): Promise<void> {
     await this.#prompted(prompts, ["Use another passkey, which stays."], () => this.#client.removePasskey(id, this.#agreed));
   }

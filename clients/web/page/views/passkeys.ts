@@ -15,7 +15,8 @@ export const passkeys: View = {
       return h("p", {}, "No backups are protected yet. ", h("a", { href: "#/overview" }, "Go to the overview"));
     }
     const trouble = h("div");
-    return [attention(app, status), listed(app, status, trouble), trouble, adding(app, trouble), ifLost(status)];
+    const unlocked = status.mode === "vault-held" ? locking(app, status, trouble) : undefined;
+    return [attention(app, status), listed(app, status, trouble), trouble, unlocked, adding(app, trouble), ifLost(status)];
   },
 };
 
@@ -125,6 +126,25 @@ function adding(app: App, trouble: HTMLElement): Content {
       h("div", { class: "actions" }, [h("button", { type: "submit", class: "primary" }, "Add a passkey")]),
     ]),
     h("p", { class: "hint" }, "Lost all of them? ", h("a", { href: "#/recovery" }, "Use your recovery key"), "."),
+  ]);
+}
+
+function locking(app: App, status: VaultStatus, trouble: HTMLElement): Content {
+  const lock = async (): Promise<void> => {
+    const done = await app.prompting("Waiting for your passkeys", trouble, async (prompts) => {
+      await app.vault.lockWithPasskeys(prompts);
+      return true;
+    });
+    if (done === true) {
+      app.go("overview");
+      app.say("Your passkeys lock your backups now.");
+    }
+  };
+  const all = status.passkeys.length === 1 ? "Your passkey is" : `Each of your ${status.passkeys.length} passkeys is`;
+  return h("section", { class: "warn" }, [
+    h("h2", {}, "The vault holds your key by itself"),
+    h("p", {}, `So whoever runs the vault could read your backups. Passkeys that have the ability for it (PRF) can lock the key instead. ${all} asked for. Backups from then on use a fresh key, which the vault has never seen; those from before still open.`),
+    h("div", { class: "actions" }, [button("Lock it with my passkeys", lock, "primary")]),
   ]);
 }
 
