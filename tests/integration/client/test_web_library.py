@@ -50,7 +50,7 @@ def told(vault: DevelopmentVault, *, prefix: str, names: tuple[str, ...]) -> dic
 def run(*arguments: str | Path, given: object = None) -> str:
     """Run node; whatever it says, it must end well."""
     ended = subprocess.run(
-        [NODE, *arguments], input=json.dumps(given), capture_output=True, text=True, check=False, timeout=180, cwd=ROOT
+        [NODE, *arguments], input=json.dumps(given), capture_output=True, text=True, check=False, timeout=300, cwd=ROOT
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
@@ -86,6 +86,13 @@ def test_every_operation_works_and_every_cheat_is_found(development_vault: Devel
     given = told(development_vault, prefix=f"web-{secrets.token_hex(6)}-", names=NAMES)
     output = run("--test-reporter=tap", TESTS / program, given=given)
     assert passed(output) >= declared(TESTS / program) > 2
+
+
+@pytest.mark.verify
+def test_archives_open_wherever_a_page_is_closed(development_vault: DevelopmentVault) -> None:
+    names = tuple(f"killed-{number}" for number in range(150))
+    given = told(development_vault, prefix=f"web-{secrets.token_hex(6)}-", names=names)
+    assert passed(run("--test-reporter=tap", TESTS / "killed.ts", given=given)) == 5
 
 
 def test_browser_restores_what_this_client_backed_up(development_vault: DevelopmentVault, tmp_path: Path) -> None:
@@ -130,6 +137,7 @@ def test_this_client_restores_what_a_browser_backed_up(development_vault: Develo
     with resident.client() as client:
         released = client.release_with_recovery_key(parse_recovery_key(made["recoveryKey"]))
         recipient = client.memory.archive_recipient
+        assert client.examine_history() == ()
     extract_archive(archive=archive, target=tmp_path / "restored", identities=released.identities(), progress=None)
     restored = {name: (tmp_path / "restored" / name) for name in FILES}
     assert {name: path.read_text("utf-8") for name, path in restored.items()} == FILES
