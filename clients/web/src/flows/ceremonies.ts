@@ -30,7 +30,7 @@ import type { Mode } from "../modes.ts";
 import { credentialsChanged, pendingNotices } from "../notices.ts";
 import type { Session } from "../session.ts";
 import type { Millis } from "../timestamps.ts";
-import { digestOf, holds, idsOf, listedSet, type CredentialSet } from "../verification/credential-sets.ts";
+import { digestOf, holds, idsOf, credentialSet, type CredentialSet } from "../verification/credential-sets.ts";
 import { samePosition } from "../verification/positions.ts";
 import type { ReceiptFor } from "../verification/receipts.ts";
 import { checkCeremony, type CheckedCeremony } from "../verification/statements.ts";
@@ -93,7 +93,7 @@ export async function begin(
     }),
   );
   const answer = await ask(session, request);
-  const credentials = listedSet(answer.credentials, answer.recoveryPublicKey);
+  const credentials = credentialSet(answer.credentials, answer.recoveryPublicKey);
   const now = session.clock();
   const aboutSetAside = operation.case === "reopen" && operation.value?.target === ReopenTarget.SET_ASIDE;
   const { tenant, account } = session.settings.owner;

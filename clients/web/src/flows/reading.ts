@@ -7,7 +7,7 @@ import { VaultState } from "../gen/strongroom/v1/resources_pb.js";
 import { ListEventsReplySchema, VaultReplySchema, VaultService } from "../gen/strongroom/v1/vault_service_pb.js";
 import { changesSeen, statusNotices } from "../notices.ts";
 import type { Session } from "../session.ts";
-import { listedSet } from "../verification/credential-sets.ts";
+import { credentialSet } from "../verification/credential-sets.ts";
 import { checkPage, pageEnd } from "../verification/histories.ts";
 import type { Position } from "../verification/positions.ts";
 import {
@@ -50,9 +50,9 @@ export async function askVault(session: Session): Promise<VaultStatus> {
   }
   const known = session.memory;
   const status = describeVault(reply, verified.position, known.names);
-  const credentials = listedSet(reply.credentials, reply.recoveryPublicKey);
+  const credentials = credentialSet(reply.credentials, reply.recoveryPublicKey);
   const aside = reply.setAside;
-  const setAside = listedSet(aside?.credentials ?? [], aside?.recoveryPublicKey ?? new Uint8Array(0));
+  const setAside = credentialSet(aside?.credentials ?? [], aside?.recoveryPublicKey ?? new Uint8Array(0));
   const memory = { ...known, pending: pendingOf(status), life: reply.life };
   await learn(session, verified, memory, { credentials, setAside });
   tell(session, statusNotices(status));

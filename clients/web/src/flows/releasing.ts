@@ -86,8 +86,8 @@ export async function releaseOnce(session: Session, by: By, mode: Mode): Promise
 }
 
 /**
- * Have `by` sign. Where no passkey there fits, it may have been removed elsewhere: what has become of the record is then
- * learned, and told beside the error. A browser says Declined for that, as for a user who cancels.
+ * Have `by` sign. Where no passkey there fits, it may have been removed elsewhere: what has become of the record is
+ * then learned, and told beside the error. A browser says Declined for that, as for a user who cancels.
  */
 async function signedOrSeen(session: Session, begun: Begun, by: By): Promise<Signed> {
   try {

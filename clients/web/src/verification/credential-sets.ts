@@ -3,7 +3,6 @@
 import { compare, equal, toHex } from "../bytes.ts";
 import { ReplyMismatch } from "../errors.ts";
 import { hashFields } from "../fields.ts";
-import type { Credential } from "../gen/strongroom/v1/resources_pb.js";
 
 const LABEL = "strongroom/v1/credential-set";
 
@@ -22,18 +21,16 @@ export interface CredentialSet {
 /** Nobody may sign. */
 export const NO_CREDENTIALS: CredentialSet = { passkeys: [], recoveryPublicKey: new Uint8Array(0) };
 
-/** The set of these. Throws ReplyMismatch where an id comes twice. */
+/**
+ * The set of these, in order; of what a vault lists only id and key are taken. Throws ReplyMismatch where an id comes
+ * twice.
+ */
 export function credentialSet(passkeys: readonly PublicCredential[], recoveryPublicKey: Uint8Array): CredentialSet {
   const ordered = passkeys.toSorted((one, other) => compare(one.credentialId, other.credentialId));
   if (new Set(ordered.map(({ credentialId }) => toHex(credentialId))).size !== ordered.length) {
     throw new ReplyMismatch("the vault lists a credential twice");
   }
   return { passkeys: ordered.map(({ credentialId, coseKey }) => ({ credentialId, coseKey })), recoveryPublicKey };
-}
-
-/** The set that a vault lists. Throws ReplyMismatch where an id comes twice. */
-export function listedSet(listed: readonly Credential[], recoveryPublicKey: Uint8Array): CredentialSet {
-  return credentialSet(listed, recoveryPublicKey);
 }
 
 /** The digest (32 bytes) of a set. */
