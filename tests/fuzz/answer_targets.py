@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +19,13 @@ from strongroom_client.clock import Millis
 from strongroom_client.envelope_content import EnvelopeError
 from strongroom_client.errors import StrongroomError
 from strongroom_client.fields import encode_fields
+from strongroom_client.flows.answers import parse
+from strongroom_client.flows.storing import check_stored
 from strongroom_client.memory import AccountMemory
 from strongroom_client.steps import Rpc
 from strongroom_client.tenant_client import TenantClient
 from strongroom_client.verification.bundles import Trust
+from strongroom_client.verification.positions import Position
 from tests.fakes.client import FakeMemory, client_of
 from tests.fakes.front import CheatingFront, Spoil
 from tests.fakes.tenant_vault import FakeTenantVault
@@ -87,7 +91,6 @@ FLOWS: dict[Rpc, Flow] = {
     Rpc.GET_VAULT: lambda client: client.vault(),
     Rpc.LIST_EVENTS: lambda client: client.history(),
     Rpc.RELEASE_ENVELOPE: lambda client: client.release(enrolled().authenticator),
-    Rpc.STORE_ENVELOPE: lambda client: client.renew(enrolled().authenticator),
     Rpc.DELETE_VAULT: lambda client: client.delete(enrolled().authenticator),
     Rpc.RESET_VAULT: lambda client: client.reset(),
 }
@@ -122,6 +125,16 @@ def released(data: bytes) -> None:
         response.receipt.CopyFrom(vault.receipt(signed_for, challenge=challenge, reply=response.reply))
 
     ask(Rpc.RELEASE_ENVELOPE, reseal)
+
+
+def stored_reply(data: bytes) -> None:
+    """Read any bytes as what the vault signed of a store: of another envelope each time, so that it is not asked."""
+    check_stored(parse(vault_service_pb2.StoreReply, data), position=Position(5, bytes(32)), envelope=b"envelope")
+
+
+def stored_replies() -> list[bytes]:
+    sha256 = hashlib.sha256(b"envelope").digest()
+    return [vault_service_pb2.StoreReply(archive_version=5, envelope_sha256=sha256).SerializeToString()]
 
 
 def tenant_page(data: bytes, *, look: Callable[[bytes], None] = lambda _: None) -> None:
@@ -176,5 +189,6 @@ TARGETS = {
         if rpc is not Rpc.RELEASE_ENVELOPE  # each is sealed to a key of its own: see `released`
     },
     "signed_list_tenant_events": Target(parse=tenant_page, refusals=REFUSALS, seeds=tenant_pages),
+    "stored_reply": Target(parse=stored_reply, refusals=REFUSALS, seeds=stored_replies),
     "released": Target(parse=released, refusals=REFUSALS, seeds=released_seeds),
 }

@@ -152,7 +152,8 @@ def complete_change(
         session, begun, completion.rpc, message, completion.response, receipt_for=completion.receipt_for
     )
     yield from learn(session, verified, memory=session.memory, credentials=credentials)
-    stored = check_stored(completion.read_reply(verified.reply), verified, envelope=locked.envelope)
+    reply = completion.read_reply(verified.reply)
+    stored = check_stored(reply, position=verified.position, envelope=locked.envelope)
     session.opened_at = verified.position
     opened = OpenedEnvelope(archive_version=stored.archive_version, confirmed=False, content=locked.content)
     yield from remember_opened(session, opened, mode=locked.mode)

@@ -28,6 +28,7 @@ from strongroom_client.memory import Mode
 from strongroom_client.session import Session
 from strongroom_client.steps import Flow, Keep, Rpc
 from strongroom_client.verification.credential_sets import CredentialSet
+from strongroom_client.verification.positions import Position
 from strongroom_client.verification.receipts import ReceiptFor
 
 SECRET_BYTES = 32
@@ -107,7 +108,8 @@ def store_once(
     verified = yield from _send(session, begun, assertion, secret=secret, locked=locked)
     credentials = begun.credentials if effective is None else effective
     yield from learn(session, verified, memory=replace(session.memory, mode=lock_in), credentials=credentials)
-    stored = check_stored(parse(vault_service_pb2.StoreReply, verified.reply), verified, envelope=locked.envelope)
+    reply = parse(vault_service_pb2.StoreReply, verified.reply)
+    stored = check_stored(reply, position=verified.position, envelope=locked.envelope)
     session.opened_at = verified.position
     return locked, stored
 
@@ -146,7 +148,7 @@ def _remember_mode(session: Session, mode: Mode | None) -> Flow[None]:
         yield Keep(session.memory, None)
 
 
-def check_stored(reply: StoredReply, verified: Verified, *, envelope: bytes) -> Stored:
+def check_stored(reply: StoredReply, *, position: Position, envelope: bytes) -> Stored:
     """Return the archive version that the vault has signed for, of exactly `envelope`.
 
     Raises:
@@ -154,6 +156,6 @@ def check_stored(reply: StoredReply, verified: Verified, *, envelope: bytes) -> 
     """
     if reply.envelope_sha256 != hashlib.sha256(envelope).digest():
         raise ReplyMismatch("the vault signed that it stored another envelope than this client sent")
-    if reply.archive_version != verified.position.version:
+    if reply.archive_version != position.version:
         raise ReplyMismatch("the vault gave the envelope another archive version than its record's")
     return Stored(archive_version=reply.archive_version)
