@@ -31,7 +31,9 @@ ROOT = Path(__file__).resolve().parents[2]
 _KUBE = ".venv-kube"
 SOURCES = ("service", "clients/python", "clients/examples/app-backend", "protos/gen/python")
 PACKAGES = ("strongroom_service", "strongroom_client", "app_backend", "strongroom")
+# One test may take the first, and each of many about the second.
 TEST_SECONDS = 300
+_MEAN_SECONDS = 10
 # The test stumbled over the patch itself and never came to judge the promise.
 STUMBLES = ("NameError", "ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError", "AttributeError")
 
@@ -136,8 +138,8 @@ def apply_patch(defect: Defect, scratch: Path) -> None:
         raise Broken(f"does not apply: {result.stderr.strip().splitlines()[0]}")
 
 
-def run_tests(tests: Sequence[str], scratch: Path) -> list[str]:
-    """Run `tests` on the code in `scratch`; return the message of each failure, none when all passed.
+def run_tests(tests: Sequence[str], scratch: Path, *, jobs: int = 1) -> list[str]:
+    """Run `tests` on the code in `scratch`, `jobs` at once; return each failure's message, none when all passed.
 
     Raises:
         Broken: pytest found no such test, could not collect, met an error outside the test itself, or took too long.
@@ -145,7 +147,10 @@ def run_tests(tests: Sequence[str], scratch: Path) -> list[str]:
     with tempfile.TemporaryDirectory() as reports:
         report = Path(reports) / "junit.xml"
         options = ["-q", f"--override-ini=cache_dir={reports}/cache", f"--rootdir={scratch}", f"--junit-xml={report}"]
+        if jobs > 1:
+            options += ["-n", str(jobs), "--dist", "worksteal"]
         command = [sys.executable, "-m", "pytest", *options, *tests]
+        seconds = TEST_SECONDS + len(tests) * _MEAN_SECONDS
         try:
             result = subprocess.run(
                 command,
@@ -154,10 +159,10 @@ def run_tests(tests: Sequence[str], scratch: Path) -> list[str]:
                 check=False,
                 capture_output=True,
                 text=True,
-                timeout=TEST_SECONDS,
+                timeout=seconds,
             )
         except subprocess.TimeoutExpired:
-            raise Broken(f"took more than {TEST_SECONDS} s") from None
+            raise Broken(f"took more than {seconds} s") from None
         if result.returncode not in {0, 1}:
             tail = (result.stdout + result.stderr).strip().splitlines()
             raise Broken(f"pytest exited with {result.returncode}: {tail[-1] if tail else 'no output'}")
@@ -172,11 +177,11 @@ def run_tests(tests: Sequence[str], scratch: Path) -> list[str]:
     return failures
 
 
-def require_passing(tests: Sequence[str], scratch: Path) -> dict[str, str]:
-    """Return why each test that does not pass on the unpatched tree in `scratch` is unfit; all are tried at once."""
+def require_passing(tests: Sequence[str], scratch: Path, *, jobs: int) -> dict[str, str]:
+    """Return why each test that does not pass on the unpatched tree in `scratch` is unfit; all are tried in one run."""
     unfit: dict[str, str] = {}
     try:
-        if not run_tests(tests, scratch):
+        if not run_tests(tests, scratch, jobs=jobs):
             return unfit
     except Broken:
         pass  # One of them spoils the run: each by itself tells which.
@@ -222,7 +227,7 @@ def judge_all(paths: Sequence[Path], *, jobs: int) -> list[Finding]:
         unpatched = Path(folder).resolve()
         copy_tree(names, unpatched)
         require_scratch_code(unpatched)
-        unfit = require_passing(sorted({defect.test for defect in defects}), unpatched) if defects else {}
+        unfit = require_passing(sorted({defect.test for defect in defects}), unpatched, jobs=jobs) if defects else {}
     for defect in defects:
         if reason := unfit.get(defect.test):
             findings[defect.path] = Finding(
