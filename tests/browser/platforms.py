@@ -102,6 +102,11 @@ def sign_wrongly(tab: Tab) -> None:
     _inject(tab, _WRONG_SIGNATURE)
 
 
+def have_no_private_files(tab: Tab) -> None:
+    """Give pages no file system that they can write to, as Safari did before version 26."""
+    _inject(tab, "if (globalThis.FileSystemFileHandle) { delete FileSystemFileHandle.prototype.createWritable; }")
+
+
 def know_one_algorithm(tab: Tab, algorithm: int) -> None:
     """Have authenticators that know one COSE algorithm."""
     _inject(tab, _ALGORITHM.replace("ALGORITHM", str(algorithm)))

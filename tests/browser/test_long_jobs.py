@@ -10,7 +10,9 @@ import pytest
 from tests.browser.chromium import Chromium
 from tests.browser.person import Person
 from tests.browser.place import Place
+from tests.browser.platforms import have_no_private_files
 from tests.browser.tab import Tab
+from tests.browser.trees import CONTENTS, make_tree, zip_contents
 
 _MANY_BYTES = 80_000_000
 _STAGED = """navigator.storage.getDirectory()
@@ -70,3 +72,21 @@ def test_restoring_can_be_cancelled_too_and_what_a_closed_page_left_is_removed(
     tab.until(lambda: tab.evaluate(_STAGED) == 0, "nothing to be left")
     person.go("Overview")
     assert tab.complaints == []
+
+
+@pytest.mark.verify
+def test_browser_without_private_files_keeps_them_in_memory(chromium: Chromium, place: Place, tmp_path: Path) -> None:
+    person = Person.arrives(chromium, place)
+    have_no_private_files(person.tab)
+    person.sign_in_again()
+    person.protect()
+    archive = person.back_up(make_tree(tmp_path / "mine"), into=tmp_path / "saved")
+    restored = person.restore(archive, into=tmp_path / "restored")
+    assert zip_contents(restored) == {f"mine/{name}": content for name, content in CONTENTS.items()}
+    assert person.tab.evaluate(_STAGED) == "NotFoundError", "nothing was ever there"
+    cut = tmp_path / "cut.age"
+    cut.write_bytes(archive.read_bytes()[:-20])
+    person.choose_archive(cut)
+    person.tab.click("button", "Restore with a passkey")
+    person.tab.wait_text("This archive is damaged It was cut short or altered")
+    assert person.tab.find_now("link", "Save all as a ZIP") == []

@@ -72,8 +72,6 @@ export async function openVault(settings: Settings): Promise<Vault> {
     authenticator,
     store: new IndexedDbStore(owner),
   });
-  // What is remembered protects against a vault that goes back: it should outlive a browser's tidying up.
-  await navigator.storage.persist();
   return new Vault(client, authenticator, settings.userName, await client.memory());
 }
 
@@ -138,12 +136,14 @@ export class Vault {
     await this.#prompted(prompts, steps, () =>
       this.#client.enroll({ userName: this.#userName, mode, recoveryKey }),
     );
+    keepWhatIsRemembered();
   }
 
   /** What opens archives. */
   async release(prompts: Prompts): Promise<readonly ArchiveIdentity[]> {
     const said = ["Use a passkey of this vault."];
     const released = await this.#prompted(prompts, said, () => this.#client.release(this.#agreed));
+    keepWhatIsRemembered();
     return released.identities;
   }
 
@@ -278,6 +278,14 @@ class PromptedAuthenticator implements Authenticator {
     this.#said = later;
     this.#prompts?.say(now ?? otherwise);
   }
+}
+
+/**
+ * What is remembered protects against a vault that goes back, and should outlive a browser's tidying up. Asked for once
+ * there is something to keep: some browsers ask the user.
+ */
+function keepWhatIsRemembered(): void {
+  void navigator.storage.persist();
 }
 
 function same(one: Uint8Array, other: Uint8Array | undefined): boolean {

@@ -1,6 +1,8 @@
 /**
  * Where a file grows until it is whole: the browser's own private file system, so that size is bounded by the disk and
  * not by memory. Only a whole file is offered to the user; what was cut short is removed.
+ *
+ * Browsers without one that pages can write to (Safari before 26, some private windows) keep it in memory.
  */
 
 const FOLDER = "strongroom-staging";
@@ -13,14 +15,19 @@ export interface Staged {
 }
 
 /** Write a stream to a new file. Rejects with what the stream rejected with, and leaves nothing then. */
-export async function stage(stream: ReadableStream<Uint8Array>, signal?: AbortSignal): Promise<Staged> {
-  const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER, { create: true });
+export async function stage(stream: ReadableStream<Uint8Array>, signal: AbortSignal): Promise<Staged> {
+  const whole = stream as ReadableStream<Uint8Array<ArrayBuffer>>; // what the DOM types ask for
+  const folder = await stagingFolder();
+  if (folder === undefined) {
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    await whole.pipeTo(new WritableStream({ write: (part) => void parts.push(part) }), { signal });
+    return { file: new Blob(parts), discard: () => Promise.resolve() };
+  }
   const name = crypto.randomUUID();
   const handle = await folder.getFileHandle(name, { create: true });
   const discard = (): Promise<void> => folder.removeEntry(name);
   try {
-    const whole = stream as ReadableStream<Uint8Array<ArrayBuffer>>; // what the DOM types ask for
-    await whole.pipeTo(await handle.createWritable(), signal === undefined ? {} : { signal });
+    await whole.pipeTo(await handle.createWritable(), { signal });
     return { file: await handle.getFile(), discard };
   } catch (error) {
     await discard();
@@ -30,6 +37,14 @@ export async function stage(stream: ReadableStream<Uint8Array>, signal?: AbortSi
 
 /** Remove what an earlier visit left: a page that is closed has no time to clean up. */
 export async function removeLeftovers(): Promise<void> {
-  const root = await navigator.storage.getDirectory();
-  await root.removeEntry(FOLDER, { recursive: true }).catch(() => undefined);
+  const root = await navigator.storage.getDirectory().catch(() => undefined);
+  await root?.removeEntry(FOLDER, { recursive: true }).catch(() => undefined);
+}
+
+async function stagingFolder(): Promise<FileSystemDirectoryHandle | undefined> {
+  if (!("createWritable" in FileSystemFileHandle.prototype)) {
+    return undefined;
+  }
+  const root = await navigator.storage.getDirectory().catch(() => undefined);
+  return root?.getDirectoryHandle(FOLDER, { create: true });
 }
