@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from tests.browser.devtools import ANSWER_SECONDS, Connection, DevToolsError, Event
 
-PATIENCE_SECONDS: Final = 20.0
+PATIENCE_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.03
 _REPLACED_SECONDS: Final = 1.0
 _Found = TypeVar("_Found")

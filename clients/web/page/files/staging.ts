@@ -6,11 +6,13 @@
  */
 
 const FOLDER = "strongroom-staging";
+const REMOVAL_TRIES = 50;
+const REMOVAL_PAUSE_MS = 40;
 
 /** A file that is whole. */
 export interface Staged {
   readonly file: Blob;
-  /** Remove it; what the user saved stays. */
+  /** Remove it; what the user saved stays. Never rejects. */
   readonly discard: () => Promise<void>;
 }
 
@@ -25,7 +27,7 @@ export async function stage(stream: ReadableStream<Uint8Array>, signal: AbortSig
   }
   const name = crypto.randomUUID();
   const handle = await folder.getFileHandle(name, { create: true });
-  const discard = (): Promise<void> => folder.removeEntry(name);
+  const discard = (): Promise<void> => remove(folder, name);
   try {
     await whole.pipeTo(await handle.createWritable(), { signal });
     return { file: await handle.getFile(), discard };
@@ -39,6 +41,22 @@ export async function stage(stream: ReadableStream<Uint8Array>, signal: AbortSig
 export async function removeLeftovers(): Promise<void> {
   const root = await navigator.storage.getDirectory().catch(() => undefined);
   await root?.removeEntry(FOLDER, { recursive: true }).catch(() => undefined);
+}
+
+/** Remove a file. Never rejects, so that it hides no other error: what stays is removed at the next visit. */
+async function remove(folder: FileSystemDirectoryHandle, name: string): Promise<void> {
+  for (let tries = 0; tries < REMOVAL_TRIES; tries++) {
+    try {
+      return await folder.removeEntry(name);
+    } catch (error) {
+      // Browsers let go of a writer's lock some time after its stream has ended, and tell nobody when.
+      const isLocked = error instanceof DOMException && error.name === "NoModificationAllowedError";
+      if (!isLocked) {
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, REMOVAL_PAUSE_MS));
+    }
+  }
 }
 
 async function stagingFolder(): Promise<FileSystemDirectoryHandle | undefined> {
