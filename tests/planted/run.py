@@ -51,6 +51,15 @@ class Defect:
     test: str
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What pytest reports against a test: its name as pytest takes it; failure, error or skipped; and why."""
+
+    test: str
+    kind: str
+    message: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """What became of one defect; `outcome` is caught, NOT CAUGHT or BROKEN."""
@@ -138,15 +147,16 @@ def apply_patch(defect: Defect, scratch: Path) -> None:
         raise Broken(f"does not apply: {result.stderr.strip().splitlines()[0]}")
 
 
-def run_tests(tests: Sequence[str], scratch: Path, *, jobs: int = 1) -> list[str]:
-    """Run `tests` on the code in `scratch`, `jobs` at once; return each failure's message, none when all passed.
+def run_tests(tests: Sequence[str], scratch: Path, *, jobs: int = 1) -> list[Verdict]:
+    """Run `tests` on the code in `scratch`, `jobs` at once; return what was found against each, none when all passed.
 
     Raises:
-        Broken: pytest found no such test, could not collect, met an error outside the test itself, or took too long.
+        Broken: pytest found no such test, could not collect, or took too long.
     """
     with tempfile.TemporaryDirectory() as reports:
         report = Path(reports) / "junit.xml"
         options = ["-q", f"--override-ini=cache_dir={reports}/cache", f"--rootdir={scratch}", f"--junit-xml={report}"]
+        options.append("--override-ini=junit_family=xunit1")  # names each test's file
         if jobs > 1:
             options += ["-n", str(jobs), "--dist", "worksteal"]
         command = [sys.executable, "-m", "pytest", *options, *tests]
@@ -167,27 +177,45 @@ def run_tests(tests: Sequence[str], scratch: Path, *, jobs: int = 1) -> list[str
             tail = (result.stdout + result.stderr).strip().splitlines()
             raise Broken(f"pytest exited with {result.returncode}: {tail[-1] if tail else 'no output'}")
         cases = ET.parse(report).getroot().iter("testcase")  # noqa: S314  pytest wrote it just now
-        found = [(child.tag, child.get("message", "")) for case in cases for child in case]
-    for kind, message in found:
-        if kind in {"error", "skipped"}:
-            raise Broken(f"{kind}, not judged: {message.splitlines()[0]}")
-    failures = [message for kind, message in found if kind == "failure"]
-    if bool(failures) != bool(result.returncode):
+        found = [
+            Verdict(f"{case.get('file')}::{case.get('name')}", child.tag, child.get("message", ""))
+            for case in cases
+            for child in case
+            if child.tag in {"error", "skipped", "failure"}
+        ]
+    if any(verdict.kind != "skipped" for verdict in found) != bool(result.returncode):
         raise Broken("pytest's report and its exit code disagree")
-    return failures
+    return found
+
+
+def failures_of(test: str, scratch: Path) -> list[str]:
+    """Run one test on the code in `scratch`; return the message of each failure, none when it passed.
+
+    Raises:
+        Broken: as `run_tests`, or it met an error outside the test itself.
+    """
+    verdicts = run_tests([test], scratch)
+    for verdict in verdicts:
+        if verdict.kind != "failure":
+            raise Broken(f"{verdict.kind}, not judged: {verdict.message.splitlines()[0]}")
+    return [verdict.message for verdict in verdicts]
 
 
 def require_passing(tests: Sequence[str], scratch: Path, *, jobs: int) -> dict[str, str]:
-    """Return why each test that does not pass on the unpatched tree in `scratch` is unfit; all are tried in one run."""
-    unfit: dict[str, str] = {}
+    """Return why each test that does not pass on the unpatched tree in `scratch` is unfit.
+
+    All are tried in one run; what did not pass there is tried once more by itself, as it is on the patched trees.
+    """
     try:
-        if not run_tests(tests, scratch, jobs=jobs):
-            return unfit
+        doubtful = {verdict.test.partition("[")[0] for verdict in run_tests(tests, scratch, jobs=jobs)}
     except Broken:
-        pass  # One of them spoils the run: each by itself tells which.
+        doubtful = {test.partition("[")[0] for test in tests}  # one of them spoils the run: each by itself tells which
+    unfit: dict[str, str] = {}
     for test in tests:
+        if test.partition("[")[0] not in doubtful:
+            continue
         try:
-            if run_tests([test], scratch):
+            if failures_of(test, scratch):
                 unfit[test] = "its test fails without the defect"
         except Broken as error:
             unfit[test] = f"its test without the defect: {error}"
@@ -202,7 +230,7 @@ def judge(defect: Defect, names: Sequence[str]) -> Finding:
             copy_tree(names, scratch)
             apply_patch(defect, scratch)
             require_scratch_code(scratch)
-            failures = run_tests([defect.test], scratch)
+            failures = failures_of(defect.test, scratch)
         except Broken as error:
             return Finding(defect=defect.path.stem, outcome="BROKEN", promise=defect.promise, reason=str(error))
     if not failures:

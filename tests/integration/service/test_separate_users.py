@@ -257,10 +257,11 @@ def test_only_the_front_has_a_network_socket_when_keepers_run_apart(python: Pyth
             with HandClient(vault) as client:
                 client.enroll()
                 assert client.release() == [b"an envelope"]
+            # The front serves as soon as one keeper does; the other may still be on its way, up to the token.
+            keepers.wait_until(lambda: len(keepers.named("run-keeper-child")) == 2)
             assert len(keepers.tree()) == 3
             children = keepers.named("run-keeper-child")
             assert {each.uids().real for each in children} == {KEEPER.uid}
-            # The front serves as soon as one keeper does; the other may still be on its way to the token.
             keepers.wait_until(lambda: all(has_token_module(each.pid) for each in children))
             assert not has_token_module(keepers.pid)
             for process in keepers.tree():

@@ -156,6 +156,7 @@ def test_memory_that_another_command_has_open_is_told_apart(device: Device, fold
 def test_backup_asks_nothing_and_goes_where_the_configuration_says(
     device: Device, folder: Path, tmp_path: Path
 ) -> None:
+    threads = threading.active_count()
     device.enroll()
     (device.state / "token").unlink()
     calls = len(device.vault.calls)
@@ -168,7 +169,7 @@ def test_backup_asks_nothing_and_goes_where_the_configuration_says(
     )
     assert restored.returncode == 0, restored.stderr
     assert device.at_vault("backup", folder, "s3://user:pw@bucket/x").returncode == 1
-    assert threading.active_count() < 20
+    assert threading.active_count() < threads + 5, "what was begun has ended, but for what the libraries keep"
 
 
 def test_backup_that_left_something_out_says_so(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.planted.run import ROOT, Finding, judge_all
+from tests.planted.run import ROOT, Finding, judge_all, require_passing
 
 SOURCE = "service/strongroom_service/domain/fields.py"
 KNOWN_BYTES = "tests/unit/domain/test_fields.py::test_known_bytes"
@@ -57,3 +57,15 @@ def test_patch_without_head_is_broken(tmp_path: Path) -> None:
     patch.write_text("Promise: no test named\n\ndiff --git a/x b/x\n")
     (finding,) = judge_all([patch], jobs=1)
     assert finding.outcome == "BROKEN"
+
+
+def test_of_many_tests_the_one_that_fails_without_a_defect_is_named(tmp_path: Path) -> None:
+    (tmp_path / "test_some.py").write_text(
+        "import pytest\n\n@pytest.mark.parametrize('given', [1, 2])\ndef test_fails(given): assert given == 1\n\n"
+        "def test_passes(): pass\n\ndef test_skips(): getattr(pytest, 'skip')()\n"
+    )
+    tests = [f"test_some.py::{name}" for name in ("test_fails[1]", "test_fails[2]", "test_passes", "test_skips")]
+    assert require_passing(tests, tmp_path, jobs=2) == {
+        "test_some.py::test_fails[2]": "its test fails without the defect",
+        "test_some.py::test_skips": "its test without the defect: skipped, not judged: Skipped",
+    }
