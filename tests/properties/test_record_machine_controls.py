@@ -13,8 +13,8 @@ from strongroom_service.domain.records import Record, VaultState
 from tests.fakes.record_model import Begun
 from tests.properties.test_record_machine import Records
 
-# As many as it takes, since a control that is found by luck would fail by bad luck: examples follow the constants of all
-# modules that happen to be loaded, and so are others where other tests ran before.
+# As many as it takes, since a control that is found by luck would fail by bad luck: examples follow the constants of
+# all modules that happen to be loaded, and so are others where other tests ran before.
 CONTROL = settings(
     derandomize=True,
     max_examples=20_000,
