@@ -56,7 +56,8 @@ def served(calls: Calls, folder: Path) -> Iterator[ServedVault]:
     authority.cert_pem.write_to_path(str(root_certificates))
     key, chain = certificate.private_key_pem.bytes(), b"".join(one.bytes() for one in certificate.cert_chain_pems)
     server = grpc.server(ThreadPoolExecutor(max_workers=2))
-    port = server.add_secure_port("localhost:0", grpc.ssl_server_credentials([(key, chain)]))
+    # One address: a port that is free at ::1 may be taken at 127.0.0.1, and gRPC is content with one of them.
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, chain)]))
     vault = ServedVault(target=f"localhost:{port}", root_certificates=root_certificates)
     vault_service_pb2_grpc.add_VaultServiceServicer_to_server(_servicer(calls, vault), server)
     server.start()

@@ -24,7 +24,8 @@ def relayed(vault: DevelopmentVault, cheats: Mapping[str, Cheat]) -> Iterator[st
     key, chain = (folder / "server-key.pem").read_bytes(), (folder / "server.pem").read_bytes()
     with grpc.secure_channel(vault.address, vault.channel_credentials()) as channel:
         server = grpc.server(ThreadPoolExecutor(max_workers=2), handlers=[_Relay(channel, cheats)])
-        port = server.add_secure_port("localhost:0", grpc.ssl_server_credentials([(key, chain)]))
+        # One address: a port that is free at ::1 may be taken at 127.0.0.1, and gRPC is content with one of them.
+        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, chain)]))
         server.start()
         try:
             yield f"localhost:{port}"
